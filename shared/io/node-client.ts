@@ -1,0 +1,175 @@
+// One node: its connections and the few calls that Miroir makes. Raw bodies in and out; nothing is reparsed here.
+import { Pool } from 'undici';
+import type { MeilisearchError } from '../core/errors.js';
+
+export interface NodeResponse {
+  status: number;
+  body: Buffer;
+}
+
+export interface NodeRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Path with its query, beginning with a slash. */
+  path: string;
+  body?: string | Uint8Array;
+  contentType?: string;
+  signal?: AbortSignal;
+  /** Time until the headers of the answer; 0 waits for ever. */
+  headersTimeoutMs?: number;
+  /** Uses the admin key instead of the data key. */
+  admin?: boolean;
+}
+
+export interface NodeTask {
+  uid: number;
+  indexUid: string | null;
+  status: 'enqueued' | 'processing' | 'succeeded' | 'failed' | 'canceled';
+  type: string;
+  customMetadata?: string;
+  details: Record<string, unknown> | null;
+  error: MeilisearchError | null;
+}
+
+/** The node answered with an error of its own. */
+export class NodeRefusal extends Error {
+  constructor(
+    readonly nodeId: string,
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly body: Buffer,
+  ) {
+    super(message);
+    this.name = 'NodeRefusal';
+  }
+}
+
+/** The node could not be asked: refused, reset, timed out, or it answered something that is not Meilisearch. */
+export class NodeUnreachable extends Error {
+  constructor(
+    readonly nodeId: string,
+    url: string,
+    cause: unknown,
+  ) {
+    super(`node ${nodeId} at ${url} does not answer: ${cause instanceof Error ? cause.message : String(cause)}`);
+    this.name = 'NodeUnreachable';
+    this.cause = cause;
+  }
+}
+
+export interface NodeClientOptions {
+  id: string;
+  url: string;
+  adminKey: string | null;
+  dataKey: string | null;
+  connections?: number;
+}
+
+const TERMINAL = new Set(['succeeded', 'failed', 'canceled']);
+
+export class NodeClient {
+  readonly id: string;
+  readonly url: string;
+  private readonly pool: Pool;
+  private readonly prefix: string;
+  private readonly adminHeader: string | null;
+  private readonly dataHeader: string | null;
+
+  constructor(options: NodeClientOptions) {
+    this.id = options.id;
+    this.url = options.url;
+    const parsed = new URL(options.url);
+    this.prefix = parsed.pathname.replace(/\/$/, '');
+    this.pool = new Pool(parsed.origin, {
+      connections: options.connections ?? 32,
+      pipelining: 1,
+      connectTimeout: 3_000,
+      keepAliveTimeout: 30_000,
+    });
+    this.adminHeader = options.adminKey === null ? null : `Bearer ${options.adminKey}`;
+    const dataKey = options.dataKey ?? options.adminKey;
+    this.dataHeader = dataKey === null ? null : `Bearer ${dataKey}`;
+  }
+
+  /** Sends one request; any status is an answer. Throws NodeUnreachable, or the signal's reason. */
+  async request(request: NodeRequest): Promise<NodeResponse> {
+    const headers: Record<string, string> = {};
+    const authorization = request.admin ? this.adminHeader : this.dataHeader;
+    if (authorization !== null) headers.authorization = authorization;
+    if (request.body !== undefined) headers['content-type'] = request.contentType ?? 'application/json';
+    try {
+      const answer = await this.pool.request({
+        method: request.method,
+        path: this.prefix + request.path,
+        headers,
+        body: request.body ?? null,
+        signal: request.signal ?? null,
+        headersTimeout: request.headersTimeoutMs ?? 60_000,
+        bodyTimeout: 60_000,
+      });
+      const body = Buffer.from(await answer.body.arrayBuffer());
+      return { status: answer.statusCode, body };
+    } catch (error) {
+      if (request.signal?.aborted) throw request.signal.reason ?? error;
+      throw new NodeUnreachable(this.id, this.url, error);
+    }
+  }
+
+  /** Like request, but parses the body and throws NodeRefusal for a status of 400 and above. */
+  async json<T>(request: NodeRequest): Promise<T> {
+    const answer = await this.request(request);
+    let parsed: unknown;
+    try {
+      parsed = answer.body.length === 0 ? null : JSON.parse(answer.body.toString('utf8'));
+    } catch (error) {
+      throw new NodeUnreachable(this.id, this.url, error);
+    }
+    if (answer.status >= 400) {
+      const refusal = (parsed ?? {}) as Partial<MeilisearchError>;
+      throw new NodeRefusal(
+        this.id,
+        answer.status,
+        refusal.code ?? 'internal',
+        refusal.message ?? `status ${answer.status}`,
+        answer.body,
+      );
+    }
+    return parsed as T;
+  }
+
+  /** Enqueues a write and answers its task uid. */
+  async enqueue(request: NodeRequest): Promise<number> {
+    const task = await this.json<{ taskUid: number }>(request);
+    return task.taskUid;
+  }
+
+  /**
+   * Waits until a task is terminal and answers it. Polls fast first, then every 100 ms; there is no deadline but the
+   * signal, since a node may index for minutes.
+   */
+  async waitTask(uid: number, signal?: AbortSignal, admin = false): Promise<NodeTask> {
+    for (let delayMs = 2; ; delayMs = Math.min(delayMs * 1.6, 100)) {
+      const task = await this.json<NodeTask>({ method: 'GET', path: `/tasks/${uid}`, signal, admin });
+      if (TERMINAL.has(task.status)) return task;
+      signal?.throwIfAborted();
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.pool.destroy();
+  }
+}
+
+/** Throws a task's failure as a NodeRefusal. */
+export function requireSuccess(nodeId: string, task: NodeTask): NodeTask {
+  if (task.status === 'succeeded') return task;
+  const error = task.error;
+  throw new NodeRefusal(
+    nodeId,
+    400,
+    error?.code ?? 'internal',
+    `task ${task.uid} (${task.type}) on node ${nodeId} is ${task.status}: ${error?.message ?? 'no reason given'}`,
+    Buffer.alloc(0),
+  );
+}

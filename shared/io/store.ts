@@ -1,0 +1,410 @@
+// The state store's port: topology with epochs, journal, streams, moves, leases, tasks. All methods are
+// asynchronous; every method is one transaction. Numbers that rise (epoch, seq, generation) never go back.
+import type { EntryMeta, EntryPart, TaskRow, TaskStatus } from '../core/entries.js';
+import type { MeilisearchError } from '../core/errors.js';
+import type { NodeId, NodeState, ReplicaState, Topology, TopologyNode } from '../core/topology.js';
+
+/** What a node is reached with. Never logged, never in workflow payloads. */
+export interface NodeSecrets {
+  /** Master (or admin) key of the node, or null where it runs without one. */
+  adminKey: string | null;
+  /** Key that may search and write documents but not create indexes, or null likewise. */
+  dataKey: string | null;
+}
+
+export interface NodeInput {
+  id: NodeId;
+  url: string;
+  zone?: string | null;
+  weight?: number;
+}
+
+// ---- journal -------------------------------------------------------------------------------------------------
+
+export interface AppendInput {
+  /** Unique for a client's request: a retried append answers with the number of the first. */
+  requestId: string;
+  indexUid: string;
+  meta: EntryMeta;
+  /** Staged parts to claim, or null when the entry has none. */
+  stagingId: string | null;
+  /** What validation relied on; the append answers `conflict` when the journal has moved on. */
+  expected: { incarnation: number | null; primaryKey: string | null };
+  /** Creates the index in the same transaction; only with `expected.incarnation` null. */
+  createIndex: { epoch: number; primaryKey: string | null; assignment: NodeId[][] } | null;
+  /** Fixes the primary key of an existing index that has none. */
+  setPrimaryKey: string | null;
+  /** The task's failure, found before delivery; nothing of it is delivered. */
+  failure: MeilisearchError | null;
+  /** Details known at append time that the meta does not carry. */
+  details: Record<string, unknown> | null;
+}
+export type AppendResult =
+  | { ok: true; seq: number; enqueuedAt: string }
+  | { ok: false; conflict: 'index' | 'primary-key' | 'epoch' };
+
+export interface TaskFilter {
+  uids?: number[];
+  statuses?: TaskStatus[];
+  types?: string[];
+  indexUids?: string[];
+  beforeEnqueuedAt?: string;
+  afterEnqueuedAt?: string;
+  beforeStartedAt?: string;
+  afterStartedAt?: string;
+  beforeFinishedAt?: string;
+  afterFinishedAt?: string;
+  /** Highest uid first unless `reverse`; `from` is the first uid to show. */
+  from?: number;
+  limit: number;
+  reverse?: boolean;
+}
+
+// ---- streams -------------------------------------------------------------------------------------------------
+
+export interface StreamTakeover {
+  generation: number;
+  /** True when the last holder may have left requests in flight: fence before sending. */
+  unclean: boolean;
+}
+
+export interface StreamPosition {
+  node: NodeId;
+  position: number;
+  generation: number;
+  holder: string | null;
+  /** ms since the epoch of the wall clock when the stream last reported. */
+  reportedAtMs: number;
+  lastError: string | null;
+  /** False until the node has every index of the topology. */
+  provisioned: boolean;
+}
+
+/** One entry as one node needs it. */
+export interface DeliveryEntry {
+  seq: number;
+  meta: EntryMeta;
+  indexUid: string;
+  incarnation: number;
+  /** The index's physical name on this node, or null where the node has none yet. */
+  physicalName: string | null;
+  /** The primary key that the entry was validated with. */
+  primaryKey: string | null;
+  /** The shards that the stream holds live on this node and that the entry touches. */
+  liveShards: number[];
+  /** Payloads of those shards, in order. Empty when nothing is to be sent. */
+  payloads: Uint8Array[];
+  /** True when an outcome is fixed already: by validation, or by another node that confirmed first. */
+  outcome: 'succeeded' | 'failed' | null;
+  /** True when the entry failed before delivery: it is only passed over. */
+  skipped: boolean;
+  /** The user's settings after this entry, for settings entries; null otherwise. */
+  settings: Record<string, unknown> | null;
+}
+
+/** Consecutive entries after the stream's position; a barrier comes alone. */
+export interface DeliveryGroup {
+  position: number;
+  entries: DeliveryEntry[];
+}
+
+export interface EntryOutcome {
+  seq: number;
+  status: 'succeeded' | 'failed';
+  error: MeilisearchError | null;
+  details: Record<string, unknown> | null;
+}
+
+export type ControlKind = 'clear' | 'copy' | 'replay' | 'delete' | 'provision' | 'drop-index';
+
+/** A step of a move that a stream carries out between two groups. */
+export interface Control {
+  id: number;
+  node: NodeId;
+  kind: ControlKind;
+  /** Unique; enqueuing it again answers with the first. */
+  key: string;
+  moveId: string | null;
+  incarnation: number | null;
+  shard: number | null;
+  /** For `copy`: where from and which documents. */
+  args: { sourceNode?: NodeId; ids?: string[]; physicalName?: string };
+  status: 'waiting' | 'done' | 'failed';
+  result: Record<string, unknown> | null;
+}
+
+export interface ReplayStep {
+  /** Entries of the shard after its position, in order; payloads of this shard only. */
+  entries: (DeliveryEntry & {
+    /** For a deletion by filter: the ids that the source recorded; null when it has not come to it yet. */
+    recordedIds: string[] | null;
+  })[];
+  shardPosition: number;
+  streamPosition: number;
+  /** A settings or index entry lies within: the copy must begin again. */
+  restart: boolean;
+}
+
+// ---- changes and moves ---------------------------------------------------------------------------------------
+
+export type ChangeKind = 'add' | 'remove' | 'drain' | 'rebalance';
+export type ChangeStatus = 'running' | 'needs-attention' | 'done' | 'failed' | 'aborted';
+
+export interface ChangeRow {
+  id: string;
+  kind: ChangeKind;
+  input: Record<string, unknown>;
+  runId: string;
+  status: ChangeStatus;
+  startedAt: string;
+  finishedAt: string | null;
+  plannedMoves: number;
+  /** The fewest documents that any plan would have to copy. */
+  plannedDocuments: number;
+}
+
+export type MovePhase =
+  | 'planned'
+  | 'snapshot'
+  | 'copy'
+  | 'replay'
+  | 'verify'
+  | 'flip'
+  | 'retain'
+  | 'delete'
+  | 'done'
+  | 'failed'
+  | 'skipped'
+  | 'aborted';
+
+export interface MoveRow {
+  id: string;
+  changeId: string;
+  indexUid: string;
+  incarnation: number;
+  shard: number;
+  /** Whose replica goes away after the flip, or null when a replica is added. */
+  sourceNode: NodeId | null;
+  /** Where the documents are read from: the source, or any in-sync replica. */
+  copyFrom: NodeId;
+  targetNode: NodeId;
+  phase: MovePhase;
+  attempt: number;
+  snapshotPosition: number | null;
+  documentsTotal: number;
+  documentsCopied: number;
+  bytesCopied: number;
+  lastError: string | null;
+  flippedEpoch: number | null;
+  startedAt: string | null;
+  finishedAt: string | null;
+}
+
+export interface NewMove {
+  id: string;
+  indexUid: string;
+  incarnation: number;
+  shard: number;
+  sourceNode: NodeId | null;
+  copyFrom: NodeId;
+  targetNode: NodeId;
+}
+
+export interface MoveStep {
+  moveId: string;
+  step: string;
+  attempt: number;
+  at: string;
+  durationMs: number;
+  detail: Record<string, unknown>;
+}
+
+// ---- leases --------------------------------------------------------------------------------------------------
+
+export interface LeaseRow {
+  proxyId: string;
+  url: string | null;
+  /** The epoch that it serves new requests with. */
+  epoch: number;
+  /** The oldest epoch that a request still in flight was started with. */
+  oldestEpoch: number;
+  untilMs: number;
+}
+export type RenewResult = { granted: true; epoch: number } | { granted: false; epoch: number };
+
+export interface StoreCounts {
+  journalHead: number;
+  journalPayloadBytes: number;
+}
+
+export interface Store {
+  close(): Promise<void>;
+
+  /** Creates the cluster row when there is none; answers the current topology. */
+  initialize(cluster: {
+    clusterId: string;
+    replicationFactor: number;
+    defaultShardCount: number;
+  }): Promise<Topology>;
+  readEpoch(): Promise<number>;
+  readTopology(): Promise<Topology>;
+  readHead(): Promise<StoreCounts>;
+
+  /** Adds a node as `joining` with its stream at the journal's head. Fails when the id or the URL is known. */
+  addNode(node: NodeInput, secrets: NodeSecrets, cause: string): Promise<TopologyNode>;
+  setNodeState(id: NodeId, state: NodeState, cause: string): Promise<number>;
+  /** Refused while it holds a replica. */
+  removeNode(id: NodeId, cause: string): Promise<number>;
+  readNodeSecrets(): Promise<Record<NodeId, NodeSecrets>>;
+  putNodeSecrets(id: NodeId, secrets: NodeSecrets): Promise<void>;
+
+  stageParts(stagingId: string, parts: EntryPart[]): Promise<void>;
+  dropStaging(stagingId: string): Promise<void>;
+  appendEntry(input: AppendInput): Promise<AppendResult>;
+  listTasks(filter: TaskFilter): Promise<{ rows: TaskRow[]; total: number; next: number | null }>;
+  readTask(uid: number): Promise<TaskRow | null>;
+
+  /** Raises the stream's generation; from here on everything of an older holder is refused. */
+  takeOverStream(node: NodeId, holder: string): Promise<StreamTakeover | null>;
+  /**
+   * The next group, or null when there is none. Marks the stream unclean and the entries as processing in the same
+   * transaction, for requests follow. Throws StaleGeneration.
+   */
+  readGroup(
+    node: NodeId,
+    generation: number,
+    limits: { entries: number; bytes: number },
+  ): Promise<DeliveryGroup | null>;
+  /** Moves the position and fixes outcomes not fixed yet; `clean` when nothing is in flight. Throws StaleGeneration. */
+  confirmEntries(
+    node: NodeId,
+    generation: number,
+    position: number,
+    outcomes: EntryOutcome[],
+    clean: boolean,
+  ): Promise<void>;
+  reportStream(node: NodeId, generation: number, lastError: string | null): Promise<void>;
+  setPhysicalName(node: NodeId, generation: number, incarnation: number, name: string | null): Promise<void>;
+  setProvisioned(node: NodeId, generation: number): Promise<void>;
+  /** Marks that requests outside a group (controls, fences) are about to be sent, or are all answered. */
+  setUnclean(node: NodeId, generation: number, unclean: boolean): Promise<void>;
+  readStreams(): Promise<StreamPosition[]>;
+  /** In-sync replicas of a lost or lagging node leave in-sync where another in-sync replica remains. */
+  demoteNode(node: NodeId, cause: string): Promise<number>;
+  /** Replicas that were demoted become in-sync again once the stream is past the watermark. */
+  promoteNode(node: NodeId, generation: number, cause: string): Promise<number>;
+
+  enqueueControl(control: Omit<Control, 'id' | 'status' | 'result'>): Promise<number>;
+  readControls(ids: number[]): Promise<Control[]>;
+  /** The oldest waiting controls of a node. */
+  nextControls(node: NodeId, generation: number, limit: number): Promise<Control[]>;
+  finishControl(
+    node: NodeId,
+    generation: number,
+    id: number,
+    status: 'done' | 'failed',
+    result: Record<string, unknown> | null,
+  ): Promise<void>;
+  readReplay(
+    node: NodeId,
+    generation: number,
+    incarnation: number,
+    shard: number,
+    limits: { entries: number; bytes: number },
+  ): Promise<ReplayStep>;
+  /** Advances a held shard; with `join` it becomes live if its position equals the stream's. Answers whether it did. */
+  advanceReplay(
+    node: NodeId,
+    generation: number,
+    incarnation: number,
+    shard: number,
+    position: number,
+    join: boolean,
+  ): Promise<boolean>;
+  /** Shards of open moves whose copy reads from this node: their filter matches must be recorded. */
+  readCopyingShards(node: NodeId, incarnation: number): Promise<number[]>;
+  /** Keeps the first record. */
+  recordFilterMatches(
+    node: NodeId,
+    generation: number,
+    seq: number,
+    matches: { shard: number; ids: string[] }[],
+  ): Promise<void>;
+
+  openChange(change: {
+    id: string;
+    kind: ChangeKind;
+    input: Record<string, unknown>;
+    runId: string;
+  }): Promise<ChangeRow>;
+  readChange(id: string): Promise<ChangeRow | null>;
+  readLatestChange(): Promise<ChangeRow | null>;
+  listChanges(limit: number): Promise<ChangeRow[]>;
+  setChangeStatus(id: string, status: ChangeStatus): Promise<void>;
+  planMoves(changeId: string, epoch: number, moves: NewMove[], plannedDocuments: number): Promise<boolean>;
+  listMoves(changeId: string): Promise<MoveRow[]>;
+  readMove(id: string): Promise<MoveRow | null>;
+  /** Claims the target's row for the move and holds the shard: state `copying`. Idempotent for the same move. */
+  holdReplica(moveId: string): Promise<MoveRow>;
+  saveSnapshot(moveId: string, position: number, ids: string[]): Promise<void>;
+  readSnapshotIds(moveId: string, offset: number, limit: number): Promise<string[]>;
+  updateMove(
+    moveId: string,
+    patch: Partial<
+      Pick<
+        MoveRow,
+        'phase' | 'attempt' | 'documentsCopied' | 'bytesCopied' | 'lastError' | 'startedAt' | 'finishedAt'
+      >
+    >,
+  ): Promise<MoveRow>;
+  markVerified(moveId: string): Promise<void>;
+  /** Target in-sync, source retained, in one new epoch. Answers the epoch; the same again when it was done before. */
+  flipMove(moveId: string): Promise<{ flipped: boolean; epoch: number; reason: string | null }>;
+  /** Commits `deleting` for the source after the flip (or for the target when a move is given up before it). */
+  beginDelete(moveId: string, side: 'source' | 'target'): Promise<boolean>;
+  finishDelete(moveId: string, side: 'source' | 'target'): Promise<void>;
+  /** Rows that dead runs left behind: replicas in copying, joined, verified, retained or deleting without an open change. */
+  adoptLeftovers(changeId: string): Promise<MoveRow[]>;
+  recordStep(step: MoveStep): Promise<void>;
+  listSteps(moveId: string): Promise<MoveStep[]>;
+
+  renewLease(lease: {
+    proxyId: string;
+    url: string | null;
+    epoch: number;
+    oldestEpoch: number;
+    ttlMs: number;
+    /** How long after expiry the proxy may still answer searches; ttlMs when not given. */
+    graceMs?: number;
+  }): Promise<RenewResult>;
+  dropLease(proxyId: string): Promise<void>;
+  readLeases(): Promise<LeaseRow[]>;
+  /** Finishes tasks whose conditions are met by now; answers how many. */
+  advanceTasks(): Promise<number>;
+  /** Deletes payloads and controls that nobody can need any more. */
+  collectGarbage(): Promise<number>;
+  /** The highest journal number that succeeded for an index, below which no replica may be read. */
+  readWatermark(incarnation: number): Promise<number>;
+  countDocumentsHint(): Promise<Record<string, number>>;
+}
+
+/** A stream's holder has been replaced: it must stop at once and send nothing more. */
+export class StaleGeneration extends Error {
+  constructor(node: NodeId, generation: number) {
+    super(`the stream of node ${node} is held by a newer generation than ${generation}`);
+    this.name = 'StaleGeneration';
+  }
+}
+
+/** A refusal by the state's rules, with a sentence for the operator. */
+export class StateConflict extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'StateConflict';
+  }
+}
+
+export type { ReplicaState };
