@@ -1,0 +1,45 @@
+// The life of a replica: which state may follow which. The store enforces this table, the tests walk it.
+import type { NodeId, Replica, ReplicaState } from './topology.js';
+
+/** `none` is the absence of a row. */
+export type ReplicaStage = ReplicaState | 'none';
+
+/**
+ * Only two births exist: `none -> copying`, and a new index's replicas, which begin `in-sync` because they are empty
+ * together. Giving up before the flip goes through `deleting`, never straight to `none`.
+ */
+const TRANSITIONS: Readonly<Record<ReplicaStage, readonly ReplicaStage[]>> = {
+  none: ['copying'],
+  copying: ['joined', 'deleting'],
+  joined: ['verified', 'in-sync', 'deleting'],
+  verified: ['in-sync', 'deleting'],
+  'in-sync': ['retained', 'joined'],
+  retained: ['in-sync', 'deleting'],
+  deleting: ['none'],
+};
+
+export const REPLICA_STAGES = Object.keys(TRANSITIONS) as readonly ReplicaStage[];
+
+/**
+ * Whether a replica may go from one state to the other. With `moveId` (the row's owner, null at rest) the owner is
+ * checked too: a move's target must be verified before it is in-sync, a demoted replica (joined, no owner) must not
+ * take the way of a move.
+ */
+export function canTransition(from: ReplicaStage, to: ReplicaStage, moveId?: string | null): boolean {
+  if (!TRANSITIONS[from].includes(to)) return false;
+  if (moveId === undefined || from !== 'joined') return true;
+  if (to === 'in-sync') return moveId === null;
+  if (to === 'verified') return moveId !== null;
+  return true;
+}
+
+/** A replica that was demoted: it still receives deliveries and waits to be promoted, owned by no move. */
+export function isDemoted(replica: Replica): boolean {
+  return replica.state === 'joined' && replica.moveId === null;
+}
+
+/** False when the step would take the last in-sync replica of a shard: no transaction may do that. */
+export function keepsShardReadable(replicas: readonly Replica[], node: NodeId, to: ReplicaStage): boolean {
+  if (to === 'in-sync') return true;
+  return replicas.some((replica) => replica.state === 'in-sync' && replica.node !== node);
+}
