@@ -385,7 +385,6 @@ export interface Store {
   collectGarbage(): Promise<number>;
   /** The highest journal number that succeeded for an index, below which no replica may be read. */
   readWatermark(incarnation: number): Promise<number>;
-  countDocumentsHint(): Promise<Record<string, number>>;
 }
 
 /** A stream's holder has been replaced: it must stop at once and send nothing more. */

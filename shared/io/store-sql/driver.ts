@@ -1,0 +1,45 @@
+// What a SQL driver offers to the store: transactions in which statements run one after the other.
+
+export type SqlValue = string | number | null | Uint8Array;
+export type Row = Record<string, SqlValue>;
+
+/** Statements inside one transaction; `nowMs` is the wall clock at its begin. */
+export interface Tx {
+  readonly nowMs: number;
+  all<T = Row>(sql: string, params?: readonly SqlValue[]): Promise<T[]>;
+  /** Answers how many rows changed. */
+  run(sql: string, params?: readonly SqlValue[]): Promise<number>;
+}
+
+export interface SqlDriver {
+  /** Runs `work` in a transaction: committed when it resolves, rolled back when it throws. */
+  transaction<T>(mode: 'read' | 'write', work: (tx: Tx) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** The only row of a query, or undefined. */
+export async function one<T = Row>(
+  tx: Tx,
+  sql: string,
+  params: readonly SqlValue[] = [],
+): Promise<T | undefined> {
+  const rows = await tx.all<T>(sql, params);
+  return rows[0];
+}
+
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** `?, ?, ?` for an IN list. */
+export function marks(count: number): string {
+  return Array.from({ length: count }, () => '?').join(', ');
+}
+
+export function parseJson<T>(text: SqlValue | undefined): T | null {
+  return typeof text === 'string' ? (JSON.parse(text) as T) : null;
+}
+
+export function toJson(value: unknown): string | null {
+  return value === null || value === undefined ? null : JSON.stringify(value);
+}

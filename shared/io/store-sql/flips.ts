@@ -1,0 +1,104 @@
+// The steps of a move that change who may be read: verified, flip, delete; and what dead runs left behind.
+import type { MoveRow } from '../store.js';
+import { StateConflict } from '../store.js';
+import { bumpEpoch } from './cluster.js';
+import { isoTime, one, type Tx } from './driver.js';
+import { readMove, readReplica, requireMove } from './moves.js';
+import { oldestLeasedEpoch } from './progress.js';
+
+export async function markVerified(tx: Tx, moveId: string): Promise<void> {
+  const move = await requireMove(tx, moveId);
+  const changed = await tx.run(
+    `UPDATE replicas SET state = 'verified' WHERE incarnation = ? AND shard = ? AND node = ? AND move_id = ?
+       AND state IN ('joined', 'verified')`,
+    [move.incarnation, move.shard, move.targetNode, moveId],
+  );
+  if (changed === 0 && move.flippedEpoch === null)
+    throw new StateConflict('replica_owned', `move ${moveId} has no joined replica to call verified`);
+}
+
+export async function flipMove(
+  tx: Tx,
+  moveId: string,
+): Promise<{ flipped: boolean; epoch: number; reason: string | null }> {
+  const move = await requireMove(tx, moveId);
+  if (move.flippedEpoch !== null) return { flipped: true, epoch: move.flippedEpoch, reason: null };
+  const refuse = (reason: string) => ({ flipped: false, epoch: 0, reason });
+  const index = await one<{ watermark: number; deleted_seq: number | null }>(
+    tx,
+    'SELECT watermark, deleted_seq FROM indexes WHERE incarnation = ?',
+    [move.incarnation],
+  );
+  if (!index || index.deleted_seq !== null) return refuse('index-deleted');
+  const target = await readReplica(tx, move, move.targetNode);
+  if (target?.state !== 'verified' || target.move_id !== moveId) return refuse('not-verified');
+  const stream = await one<{ position: number }>(tx, 'SELECT position FROM streams WHERE node = ?', [move.targetNode]);
+  if (!stream || stream.position < index.watermark) return refuse('below-watermark');
+
+  const epoch = await bumpEpoch(tx, `move ${moveId} flips`);
+  const key = [move.incarnation, move.shard];
+  await tx.run(
+    `UPDATE replicas SET state = 'in-sync', move_id = NULL, since_epoch = ?, left_epoch = NULL
+     WHERE incarnation = ? AND shard = ? AND node = ?`,
+    [epoch, ...key, move.targetNode],
+  );
+  if (move.sourceNode !== null) {
+    // A source that was demoted meanwhile keeps its own left_epoch: it left in-sync earlier.
+    await tx.run(
+      `UPDATE replicas SET state = 'retained', move_id = ?, since_epoch = ?, left_epoch = COALESCE(left_epoch, ?)
+       WHERE incarnation = ? AND shard = ? AND node = ? AND state IN ('in-sync', 'joined')`,
+      [moveId, epoch, epoch, ...key, move.sourceNode],
+    );
+  }
+  await tx.run(`UPDATE moves SET flipped_epoch = ?, phase = 'retain' WHERE id = ?`, [epoch, moveId]);
+  return { flipped: true, epoch, reason: null };
+}
+
+/**
+ * Commits `deleting`, so that no later step can make the replica readable again. Refused while a proxy may still
+ * read the source. True also when it was committed before.
+ */
+export async function beginDelete(tx: Tx, moveId: string, side: 'source' | 'target'): Promise<boolean> {
+  const move = await requireMove(tx, moveId);
+  const node = side === 'source' ? move.sourceNode : move.targetNode;
+  if (node === null) return true;
+  const row = await readReplica(tx, move, node);
+  if (!row || row.move_id !== moveId) return true;
+  if (row.state === 'deleting') return true;
+  const allowed = side === 'source' ? ['retained'] : ['copying', 'joined', 'verified'];
+  if (!allowed.includes(row.state)) return false;
+  if (side === 'source' && row.left_epoch !== null && (await oldestLeasedEpoch(tx)) < row.left_epoch) return false;
+  await tx.run(
+    `UPDATE replicas SET state = 'deleting', held_position = NULL WHERE incarnation = ? AND shard = ? AND node = ?`,
+    [move.incarnation, move.shard, node],
+  );
+  return true;
+}
+
+export async function finishDelete(tx: Tx, moveId: string, side: 'source' | 'target'): Promise<void> {
+  const move = await requireMove(tx, moveId);
+  const node = side === 'source' ? move.sourceNode : move.targetNode;
+  if (node !== null) {
+    await tx.run(
+      `DELETE FROM replicas WHERE incarnation = ? AND shard = ? AND node = ? AND state = 'deleting' AND move_id = ?`,
+      [move.incarnation, move.shard, node, moveId],
+    );
+  }
+  await tx.run('DELETE FROM snapshots WHERE move_id = ?', [moveId]);
+  await tx.run(`UPDATE moves SET finished_at = ? WHERE id = ?`, [isoTime(tx.nowMs), moveId]);
+}
+
+/** Moves of other changes that still own a replica's row. */
+export async function adoptLeftovers(tx: Tx, changeId: string): Promise<MoveRow[]> {
+  const rows = await tx.all<{ id: string }>(
+    `SELECT DISTINCT m.id FROM moves m JOIN replicas r ON r.move_id = m.id
+     WHERE m.change_id <> ? ORDER BY m.id`,
+    [changeId],
+  );
+  const moves: MoveRow[] = [];
+  for (const row of rows) {
+    const move = await readMove(tx, row.id);
+    if (move) moves.push(move);
+  }
+  return moves;
+}

@@ -1,0 +1,75 @@
+// The libsql driver. Its calls block their thread: only tests and the store's own worker thread may hold one.
+import Database from 'libsql';
+import type { Row, SqlDriver, SqlValue, Tx } from './driver.js';
+
+interface Statement {
+  all(params: readonly SqlValue[]): Row[];
+  run(params: readonly SqlValue[]): { changes: number };
+}
+
+/** Opens (and creates) a database file with WAL and a full fsync a commit. */
+export function openLibsql(path: string, clock: () => number = Date.now): SqlDriver {
+  const database = new Database(path, { timeout: 10_000 });
+  database.exec('PRAGMA journal_mode = WAL');
+  database.exec('PRAGMA synchronous = FULL');
+  database.exec('PRAGMA busy_timeout = 10000');
+  const statements = new Map<string, Statement>();
+  let tail: Promise<unknown> = Promise.resolve();
+
+  const prepare = (sql: string): Statement => {
+    let statement = statements.get(sql);
+    if (!statement) {
+      statement = database.prepare(sql) as unknown as Statement;
+      // IN lists of many lengths would otherwise pile up.
+      if (statements.size > 500) statements.clear();
+      statements.set(sql, statement);
+    }
+    return statement;
+  };
+
+  const run = async <T>(mode: 'read' | 'write', work: (tx: Tx) => Promise<T>): Promise<T> => {
+    database.exec(mode === 'write' ? 'BEGIN IMMEDIATE' : 'BEGIN');
+    const tx: Tx = {
+      nowMs: clock(),
+      all: async <R>(sql: string, params: readonly SqlValue[] = []) =>
+        prepare(sql).all(params.map(toDriver)).map(fromDriver) as R[],
+      run: async (sql, params = []) => prepare(sql).run(params.map(toDriver)).changes,
+    };
+    try {
+      const result = await work(tx);
+      database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      database.exec('ROLLBACK');
+      throw error;
+    }
+  };
+
+  return {
+    // One connection: a transaction begins when the one before has ended.
+    transaction(mode, work) {
+      const next = tail.then(() => run(mode, work));
+      tail = next.catch(() => undefined);
+      return next;
+    },
+    async close() {
+      await tail;
+      database.close();
+    },
+  };
+}
+
+function toDriver(value: SqlValue): SqlValue {
+  return value instanceof Uint8Array && !Buffer.isBuffer(value)
+    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    : value;
+}
+
+/** Blobs arrive as ArrayBuffer, and rows with a hidden `_metadata`. */
+function fromDriver(row: Row): Row {
+  for (const key of Object.keys(row)) {
+    const value = row[key] as unknown;
+    if (value instanceof ArrayBuffer) row[key] = new Uint8Array(value);
+  }
+  return row;
+}

@@ -1,0 +1,319 @@
+// Changes and moves. Each (shard, node) row is owned by one move; every step commits its state before anyone acts.
+import type { NodeId } from '../../core/topology.js';
+import type {
+  ChangeKind,
+  ChangeRow,
+  ChangeStatus,
+  MovePhase,
+  MoveRow,
+  MoveStep,
+  NewMove,
+} from '../store.js';
+import { StateConflict } from '../store.js';
+import { readEpoch } from './cluster.js';
+import { isoTime, one, parseJson, type SqlValue, type Tx } from './driver.js';
+
+interface ChangeRecord {
+  id: string;
+  kind: ChangeKind;
+  input: string;
+  run_id: string;
+  status: ChangeStatus;
+  started_at: string;
+  finished_at: string | null;
+  planned_moves: number;
+  planned_documents: number;
+}
+
+function toChange(row: ChangeRecord): ChangeRow {
+  return {
+    id: row.id,
+    kind: row.kind,
+    input: parseJson<Record<string, unknown>>(row.input) ?? {},
+    runId: row.run_id,
+    status: row.status,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+    plannedMoves: row.planned_moves,
+    plannedDocuments: row.planned_documents,
+  };
+}
+
+/**
+ * Opens a change. The workflow id admits one run at a time, so that any other change still open belongs to a run that
+ * is dead: it is closed, its rows are adopted.
+ */
+export async function openChange(
+  tx: Tx,
+  change: { id: string; kind: ChangeKind; input: Record<string, unknown>; runId: string },
+): Promise<ChangeRow> {
+  await tx.run(
+    `UPDATE changes SET status = 'failed', finished_at = ? WHERE id <> ? AND status IN ('running', 'needs-attention')`,
+    [isoTime(tx.nowMs), change.id],
+  );
+  await tx.run(
+    `INSERT INTO changes (id, kind, input, run_id, status, started_at, finished_at, planned_moves, planned_documents)
+     VALUES (?, ?, ?, ?, 'running', ?, NULL, 0, 0) ON CONFLICT (id) DO NOTHING`,
+    [change.id, change.kind, JSON.stringify(change.input), change.runId, isoTime(tx.nowMs)],
+  );
+  return (await readChange(tx, change.id))!;
+}
+
+export async function readChange(tx: Tx, id: string): Promise<ChangeRow | null> {
+  const row = await one<ChangeRecord>(tx, 'SELECT * FROM changes WHERE id = ?', [id]);
+  return row ? toChange(row) : null;
+}
+
+export async function listChanges(tx: Tx, limit: number): Promise<ChangeRow[]> {
+  const rows = await tx.all<ChangeRecord>('SELECT * FROM changes ORDER BY started_at DESC, id DESC LIMIT ?', [limit]);
+  return rows.map(toChange);
+}
+
+export async function readLatestChange(tx: Tx): Promise<ChangeRow | null> {
+  return (await listChanges(tx, 1))[0] ?? null;
+}
+
+export async function setChangeStatus(tx: Tx, id: string, status: ChangeStatus): Promise<void> {
+  const over = status === 'done' || status === 'failed' || status === 'aborted';
+  await tx.run('UPDATE changes SET status = ?, finished_at = ? WHERE id = ?', [
+    status,
+    over ? isoTime(tx.nowMs) : null,
+    id,
+  ]);
+}
+
+export async function planMoves(
+  tx: Tx,
+  changeId: string,
+  epoch: number,
+  moves: NewMove[],
+  plannedDocuments: number,
+): Promise<boolean> {
+  if ((await readEpoch(tx)) !== epoch) return false;
+  await tx.run('DELETE FROM moves WHERE change_id = ?', [changeId]);
+  for (const [ordinal, move] of moves.entries()) {
+    await tx.run(
+      `INSERT INTO moves (id, change_id, ordinal, index_uid, incarnation, shard, source_node, copy_from, target_node,
+        phase, attempt, snapshot_position, documents_total, documents_copied, bytes_copied, last_error, flipped_epoch,
+        started_at, finished_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', 0, NULL, 0, 0, 0, NULL, NULL, NULL, NULL)`,
+      [
+        move.id,
+        changeId,
+        ordinal,
+        move.indexUid,
+        move.incarnation,
+        move.shard,
+        move.sourceNode,
+        move.copyFrom,
+        move.targetNode,
+      ],
+    );
+  }
+  await tx.run('UPDATE changes SET planned_moves = ?, planned_documents = ? WHERE id = ?', [
+    moves.length,
+    plannedDocuments,
+    changeId,
+  ]);
+  return true;
+}
+
+interface MoveRecord {
+  id: string;
+  change_id: string;
+  index_uid: string;
+  incarnation: number;
+  shard: number;
+  source_node: string | null;
+  copy_from: string;
+  target_node: string;
+  phase: MovePhase;
+  attempt: number;
+  snapshot_position: number | null;
+  documents_total: number;
+  documents_copied: number;
+  bytes_copied: number;
+  last_error: string | null;
+  flipped_epoch: number | null;
+  started_at: string | null;
+  finished_at: string | null;
+}
+
+function toMove(row: MoveRecord): MoveRow {
+  return {
+    id: row.id,
+    changeId: row.change_id,
+    indexUid: row.index_uid,
+    incarnation: row.incarnation,
+    shard: row.shard,
+    sourceNode: row.source_node,
+    copyFrom: row.copy_from,
+    targetNode: row.target_node,
+    phase: row.phase,
+    attempt: row.attempt,
+    snapshotPosition: row.snapshot_position,
+    documentsTotal: row.documents_total,
+    documentsCopied: row.documents_copied,
+    bytesCopied: row.bytes_copied,
+    lastError: row.last_error,
+    flippedEpoch: row.flipped_epoch,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+  };
+}
+
+export async function listMoves(tx: Tx, changeId: string): Promise<MoveRow[]> {
+  const rows = await tx.all<MoveRecord>('SELECT * FROM moves WHERE change_id = ? ORDER BY ordinal', [changeId]);
+  return rows.map(toMove);
+}
+
+export async function readMove(tx: Tx, id: string): Promise<MoveRow | null> {
+  const row = await one<MoveRecord>(tx, 'SELECT * FROM moves WHERE id = ?', [id]);
+  return row ? toMove(row) : null;
+}
+
+export async function requireMove(tx: Tx, id: string): Promise<MoveRow> {
+  const move = await readMove(tx, id);
+  if (!move) throw new StateConflict('unknown_move', `there is no move "${id}"`);
+  return move;
+}
+
+const MOVE_COLUMNS: Record<string, string> = {
+  phase: 'phase',
+  attempt: 'attempt',
+  documentsCopied: 'documents_copied',
+  bytesCopied: 'bytes_copied',
+  lastError: 'last_error',
+  startedAt: 'started_at',
+  finishedAt: 'finished_at',
+};
+
+export async function updateMove(
+  tx: Tx,
+  moveId: string,
+  patch: Record<string, SqlValue | undefined>,
+): Promise<MoveRow> {
+  const fields = Object.entries(patch).filter(([key, value]) => value !== undefined && key in MOVE_COLUMNS);
+  if (fields.length > 0) {
+    await tx.run(`UPDATE moves SET ${fields.map(([key]) => `${MOVE_COLUMNS[key]} = ?`).join(', ')} WHERE id = ?`, [
+      ...fields.map(([, value]) => value!),
+      moveId,
+    ]);
+  }
+  return requireMove(tx, moveId);
+}
+
+export interface ReplicaRow {
+  state: string;
+  move_id: string | null;
+  left_epoch: number | null;
+}
+
+export async function readReplica(tx: Tx, move: MoveRow, node: NodeId): Promise<ReplicaRow | undefined> {
+  return one<ReplicaRow>(
+    tx,
+    'SELECT state, move_id, left_epoch FROM replicas WHERE incarnation = ? AND shard = ? AND node = ?',
+    [move.incarnation, move.shard, node],
+  );
+}
+
+export async function holdReplica(tx: Tx, moveId: string): Promise<MoveRow> {
+  const move = await requireMove(tx, moveId);
+  const index = await one<{ deleted_seq: number | null }>(tx, 'SELECT deleted_seq FROM indexes WHERE incarnation = ?', [
+    move.incarnation,
+  ]);
+  if (!index || index.deleted_seq !== null)
+    throw new StateConflict('index_deleted', `the index ${move.indexUid} has been deleted`);
+  const row = await readReplica(tx, move, move.targetNode);
+  const key = [move.incarnation, move.shard, move.targetNode];
+  const place = `shard ${move.shard} of ${move.indexUid} on node ${move.targetNode}`;
+  if (!row) {
+    await tx.run(
+      `INSERT INTO replicas (incarnation, shard, node, state, move_id, since_epoch, left_epoch, held_position)
+       VALUES (?, ?, ?, 'copying', ?, ?, NULL, NULL)`,
+      [...key, moveId, await readEpoch(tx)],
+    );
+  } else {
+    const mine = row.move_id === moveId || row.move_id === null || row.move_id.startsWith('diverged/');
+    if (!mine || !['copying', 'joined', 'verified'].includes(row.state))
+      throw new StateConflict('replica_owned', `${place} is ${row.state} under ${row.move_id ?? 'no move'}`);
+    await tx.run(
+      `UPDATE replicas SET state = 'copying', move_id = ?, held_position = NULL
+       WHERE incarnation = ? AND shard = ? AND node = ?`,
+      [moveId, ...key],
+    );
+  }
+  await tx.run('DELETE FROM snapshots WHERE move_id = ?', [moveId]);
+  await tx.run(
+    `UPDATE moves SET attempt = attempt + 1, phase = 'snapshot', snapshot_position = NULL, documents_total = 0,
+       documents_copied = 0, bytes_copied = 0, last_error = NULL, started_at = COALESCE(started_at, ?) WHERE id = ?`,
+    [isoTime(tx.nowMs), moveId],
+  );
+  return requireMove(tx, moveId);
+}
+
+const SNAPSHOT_CHUNK = 10_000;
+
+export async function saveSnapshot(tx: Tx, moveId: string, position: number, ids: string[]): Promise<void> {
+  const move = await requireMove(tx, moveId);
+  const changed = await tx.run(
+    `UPDATE replicas SET held_position = ? WHERE incarnation = ? AND shard = ? AND node = ? AND state = 'copying'
+       AND move_id = ?`,
+    [position, move.incarnation, move.shard, move.targetNode, moveId],
+  );
+  if (changed === 0) throw new StateConflict('replica_owned', `move ${moveId} no longer holds its shard`);
+  await tx.run('DELETE FROM snapshots WHERE move_id = ?', [moveId]);
+  for (let first = 0; first < ids.length; first += SNAPSHOT_CHUNK) {
+    await tx.run('INSERT INTO snapshots (move_id, first, ids) VALUES (?, ?, ?)', [
+      moveId,
+      first,
+      JSON.stringify(ids.slice(first, first + SNAPSHOT_CHUNK)),
+    ]);
+  }
+  await tx.run(
+    `UPDATE moves SET snapshot_position = ?, documents_total = ?, documents_copied = 0, phase = 'copy' WHERE id = ?`,
+    [position, ids.length, moveId],
+  );
+}
+
+export async function readSnapshotIds(tx: Tx, moveId: string, offset: number, limit: number): Promise<string[]> {
+  const rows = await tx.all<{ first: number; ids: string }>(
+    'SELECT first, ids FROM snapshots WHERE move_id = ? AND first < ? AND first + ? > ? ORDER BY first',
+    [moveId, offset + limit, SNAPSHOT_CHUNK, offset],
+  );
+  return rows.flatMap((row) => {
+    const ids = JSON.parse(row.ids) as string[];
+    return ids.slice(Math.max(0, offset - row.first), Math.max(0, offset + limit - row.first));
+  });
+}
+
+export async function recordStep(tx: Tx, step: MoveStep): Promise<void> {
+  await tx.run('INSERT INTO steps (move_id, step, attempt, at, duration_ms, detail) VALUES (?, ?, ?, ?, ?, ?)', [
+    step.moveId,
+    step.step,
+    step.attempt,
+    step.at,
+    Math.round(step.durationMs),
+    JSON.stringify(step.detail),
+  ]);
+}
+
+export async function listSteps(tx: Tx, moveId: string): Promise<MoveStep[]> {
+  const rows = await tx.all<{
+    move_id: string;
+    step: string;
+    attempt: number;
+    at: string;
+    duration_ms: number;
+    detail: string;
+  }>('SELECT * FROM steps WHERE move_id = ? ORDER BY id', [moveId]);
+  return rows.map((row) => ({
+    moveId: row.move_id,
+    step: row.step,
+    attempt: row.attempt,
+    at: row.at,
+    durationMs: row.duration_ms,
+    detail: parseJson<Record<string, unknown>>(row.detail) ?? {},
+  }));
+}
+

@@ -1,0 +1,104 @@
+// When is a task finished? Every in-sync replica of every shard that it touches has confirmed it, earlier tasks of
+// its index are finished, and whatever it changes for proxies has been acknowledged by every live lease.
+import { bumpEpoch } from './cluster.js';
+import { isoTime, one, type Tx } from './driver.js';
+
+interface OpenEntry {
+  seq: number;
+  kind: string;
+  index_uid: string;
+  incarnation: number | null;
+  creates_index: number;
+  scope: 'parts' | 'index' | 'none';
+  settings: string | null;
+  outcome: 'succeeded' | 'failed' | null;
+  effect_epoch: number | null;
+}
+
+/** The oldest epoch that a live proxy may still be answering with; Infinity when no proxy lives. */
+export async function oldestLeasedEpoch(tx: Tx): Promise<number> {
+  const row = await one<{ epoch: number | null }>(tx, 'SELECT MIN(oldest_epoch) AS epoch FROM leases WHERE dead_ms > ?', [
+    tx.nowMs,
+  ]);
+  return row?.epoch ?? Number.MAX_SAFE_INTEGER;
+}
+
+export async function advanceTasks(tx: Tx): Promise<number> {
+  const head = await one<{ position: number | null }>(tx, 'SELECT MAX(position) AS position FROM streams');
+  if (head?.position === null || head?.position === undefined) return 0;
+  const open = await tx.all<OpenEntry>(
+    `SELECT seq, kind, index_uid, incarnation, creates_index, scope, settings, outcome, effect_epoch
+     FROM journal WHERE finished_at IS NULL AND seq <= ? ORDER BY seq LIMIT 2000`,
+    [head.position],
+  );
+  if (open.length === 0) return 0;
+  const leased = await oldestLeasedEpoch(tx);
+  const blocked = new Set<string>();
+  let finished = 0;
+  for (const entry of open) {
+    if (blocked.has(entry.index_uid)) continue;
+    if (await finishEntry(tx, entry, leased)) finished += 1;
+    else blocked.add(entry.index_uid);
+  }
+  return finished;
+}
+
+async function finishEntry(tx: Tx, entry: OpenEntry, leased: number): Promise<boolean> {
+  if (entry.scope !== 'none' && !(await isConfirmed(tx, entry, leased))) return false;
+  let epoch = entry.effect_epoch;
+  if (epoch === null) {
+    epoch = await applyEffect(tx, entry);
+    if (epoch !== null) await tx.run('UPDATE journal SET effect_epoch = ? WHERE seq = ?', [epoch, entry.seq]);
+  }
+  if (epoch !== null && leased < epoch) return false;
+  const at = isoTime(tx.nowMs);
+  await tx.run(
+    `UPDATE journal SET status = COALESCE(outcome, 'succeeded'), outcome = COALESCE(outcome, 'succeeded'),
+       started_at = COALESCE(started_at, ?), finished_at = ? WHERE seq = ?`,
+    [at, at, entry.seq],
+  );
+  if (entry.incarnation !== null) {
+    await tx.run('UPDATE indexes SET watermark = ?, updated_at = ? WHERE incarnation = ? AND watermark < ?', [
+      entry.seq,
+      at,
+      entry.incarnation,
+      entry.seq,
+    ]);
+  }
+  return true;
+}
+
+/**
+ * A replica that left in-sync still counts until no live proxy can read it any more, so that both the old and the
+ * new topology see what succeeded.
+ */
+async function isConfirmed(tx: Tx, entry: OpenEntry, leased: number): Promise<boolean> {
+  const shards = entry.scope === 'parts' ? 'AND r.shard IN (SELECT shard FROM parts WHERE seq = ?)' : '';
+  const params = [entry.incarnation, leased, ...(entry.scope === 'parts' ? [entry.seq] : []), entry.seq];
+  const behind = await one(
+    tx,
+    `SELECT 1 AS found FROM replicas r JOIN streams s ON s.node = r.node
+     WHERE r.incarnation = ? AND (r.state = 'in-sync' OR (r.left_epoch IS NOT NULL AND r.left_epoch > ?))
+       ${shards} AND s.position < ? LIMIT 1`,
+    params,
+  );
+  return behind === undefined;
+}
+
+/** What a finished entry changes for proxies; answers the epoch that they must have seen, or null. */
+async function applyEffect(tx: Tx, entry: OpenEntry): Promise<number | null> {
+  let epoch: number | null = null;
+  if (entry.creates_index === 1) {
+    await tx.run('UPDATE indexes SET visible = 1 WHERE incarnation = ?', [entry.incarnation]);
+    epoch = await bumpEpoch(tx, `task ${entry.seq} created the index ${entry.index_uid}`);
+  }
+  if (entry.kind === 'settingsUpdate' && entry.settings !== null && entry.outcome !== 'failed') {
+    await tx.run('UPDATE indexes SET settings = ? WHERE incarnation = ?', [entry.settings, entry.incarnation]);
+    epoch = await bumpEpoch(tx, `task ${entry.seq} changed the settings of ${entry.index_uid}`);
+  }
+  if (entry.kind === 'indexDeletion' && entry.incarnation !== null && entry.outcome !== 'failed') {
+    await tx.run('DELETE FROM replicas WHERE incarnation = ?', [entry.incarnation]);
+    epoch = await bumpEpoch(tx, `task ${entry.seq} deleted the index ${entry.index_uid}`);
+  }
+  return epoch;
+}

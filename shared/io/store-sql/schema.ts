@@ -1,0 +1,88 @@
+// The tables, as numbered migrations. A migration that was released is never edited; a new one is appended.
+import { isoTime, one, type SqlDriver } from './driver.js';
+
+const MIGRATIONS: readonly string[][] = [
+  [
+    `CREATE TABLE cluster (
+      one INTEGER PRIMARY KEY CHECK (one = 1),
+      cluster_id TEXT NOT NULL, journal_id TEXT NOT NULL, epoch INTEGER NOT NULL,
+      replication_factor INTEGER NOT NULL, default_shard_count INTEGER NOT NULL,
+      next_seq INTEGER NOT NULL, next_incarnation INTEGER NOT NULL)`,
+    `CREATE TABLE epochs (epoch INTEGER PRIMARY KEY, cause TEXT NOT NULL, at TEXT NOT NULL)`,
+    `CREATE TABLE nodes (
+      id TEXT PRIMARY KEY, url TEXT NOT NULL UNIQUE, zone TEXT, weight REAL NOT NULL, state TEXT NOT NULL)`,
+    `CREATE TABLE node_secrets (id TEXT PRIMARY KEY, admin_key TEXT, data_key TEXT)`,
+    `CREATE TABLE indexes (
+      incarnation INTEGER PRIMARY KEY, uid TEXT NOT NULL, primary_key TEXT, shard_count INTEGER NOT NULL,
+      replication_factor INTEGER NOT NULL, settings TEXT NOT NULL, journaled_settings TEXT NOT NULL,
+      visible INTEGER NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
+      created_seq INTEGER NOT NULL, deleted_seq INTEGER, watermark INTEGER NOT NULL)`,
+    `CREATE UNIQUE INDEX indexes_live ON indexes (uid) WHERE deleted_seq IS NULL`,
+    `CREATE TABLE physical_names (
+      incarnation INTEGER NOT NULL, node TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (incarnation, node))`,
+    `CREATE TABLE replicas (
+      incarnation INTEGER NOT NULL, shard INTEGER NOT NULL, node TEXT NOT NULL, state TEXT NOT NULL,
+      move_id TEXT, since_epoch INTEGER NOT NULL, left_epoch INTEGER, held_position INTEGER,
+      PRIMARY KEY (incarnation, shard, node))`,
+    `CREATE INDEX replicas_node ON replicas (node, incarnation, state)`,
+    `CREATE TABLE journal (
+      seq INTEGER PRIMARY KEY, request_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, index_uid TEXT NOT NULL,
+      incarnation INTEGER, primary_key TEXT, creates_index INTEGER NOT NULL, meta TEXT NOT NULL,
+      settings TEXT, scope TEXT NOT NULL, barrier INTEGER NOT NULL, refused INTEGER NOT NULL, status TEXT NOT NULL, outcome TEXT,
+      error TEXT, details TEXT, effect_epoch INTEGER, enqueued_at TEXT NOT NULL, started_at TEXT, finished_at TEXT)`,
+    `CREATE INDEX journal_open ON journal (seq) WHERE finished_at IS NULL`,
+    `CREATE INDEX journal_index ON journal (incarnation, seq)`,
+    `CREATE TABLE parts (
+      id INTEGER PRIMARY KEY, staging_id TEXT, seq INTEGER, shard INTEGER NOT NULL, payload BLOB NOT NULL,
+      size_bytes INTEGER NOT NULL, document_count INTEGER NOT NULL, staged_at TEXT NOT NULL)`,
+    `CREATE INDEX parts_seq ON parts (seq, shard) WHERE seq IS NOT NULL`,
+    `CREATE INDEX parts_staging ON parts (staging_id) WHERE staging_id IS NOT NULL`,
+    `CREATE TABLE filter_matches (
+      seq INTEGER NOT NULL, shard INTEGER NOT NULL, node TEXT NOT NULL, ids TEXT NOT NULL,
+      PRIMARY KEY (seq, shard, node))`,
+    `CREATE TABLE streams (
+      node TEXT PRIMARY KEY, generation INTEGER NOT NULL, holder TEXT, position INTEGER NOT NULL,
+      unclean INTEGER NOT NULL, provisioned INTEGER NOT NULL, reported_at_ms INTEGER NOT NULL, last_error TEXT)`,
+    `CREATE TABLE controls (
+      id INTEGER PRIMARY KEY, node TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL UNIQUE, move_id TEXT,
+      incarnation INTEGER, shard INTEGER, args TEXT NOT NULL, status TEXT NOT NULL, result TEXT)`,
+    `CREATE INDEX controls_waiting ON controls (node, id) WHERE status = 'waiting'`,
+    `CREATE TABLE changes (
+      id TEXT PRIMARY KEY, kind TEXT NOT NULL, input TEXT NOT NULL, run_id TEXT NOT NULL, status TEXT NOT NULL,
+      started_at TEXT NOT NULL, finished_at TEXT, planned_moves INTEGER NOT NULL, planned_documents INTEGER NOT NULL)`,
+    `CREATE TABLE moves (
+      id TEXT PRIMARY KEY, change_id TEXT NOT NULL, ordinal INTEGER NOT NULL, index_uid TEXT NOT NULL,
+      incarnation INTEGER NOT NULL, shard INTEGER NOT NULL, source_node TEXT, copy_from TEXT NOT NULL,
+      target_node TEXT NOT NULL, phase TEXT NOT NULL, attempt INTEGER NOT NULL, snapshot_position INTEGER,
+      documents_total INTEGER NOT NULL, documents_copied INTEGER NOT NULL, bytes_copied INTEGER NOT NULL,
+      last_error TEXT, flipped_epoch INTEGER, started_at TEXT, finished_at TEXT)`,
+    `CREATE INDEX moves_change ON moves (change_id, ordinal)`,
+    `CREATE TABLE snapshots (
+      move_id TEXT NOT NULL, first INTEGER NOT NULL, ids TEXT NOT NULL, PRIMARY KEY (move_id, first))`,
+    `CREATE TABLE steps (
+      id INTEGER PRIMARY KEY, move_id TEXT NOT NULL, step TEXT NOT NULL, attempt INTEGER NOT NULL, at TEXT NOT NULL,
+      duration_ms INTEGER NOT NULL, detail TEXT NOT NULL)`,
+    `CREATE INDEX steps_move ON steps (move_id, id)`,
+    `CREATE TABLE leases (
+      proxy_id TEXT PRIMARY KEY, url TEXT, epoch INTEGER NOT NULL, oldest_epoch INTEGER NOT NULL,
+      until_ms INTEGER NOT NULL, dead_ms INTEGER NOT NULL)`,
+  ],
+];
+
+/** Brings a database to the newest schema; refuses one that a newer Miroir has written. */
+export async function migrate(driver: SqlDriver): Promise<void> {
+  await driver.transaction('write', async (tx) => {
+    await tx.run('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, at TEXT NOT NULL)');
+    const row = await one<{ version: number | null }>(tx, 'SELECT MAX(version) AS version FROM migrations');
+    const version = row?.version ?? 0;
+    if (version > MIGRATIONS.length) {
+      throw new Error(
+        `the state store has schema version ${version}, this Miroir knows ${MIGRATIONS.length}: install the newer Miroir`,
+      );
+    }
+    for (let next = version; next < MIGRATIONS.length; next += 1) {
+      for (const statement of MIGRATIONS[next]!) await tx.run(statement);
+      await tx.run('INSERT INTO migrations (version, at) VALUES (?, ?)', [next + 1, isoTime(tx.nowMs)]);
+    }
+  });
+}

@@ -1,0 +1,94 @@
+// The store's port over a SQL driver: each method is one transaction of the functions beside this file.
+import type { Store } from '../store.js';
+import * as cluster from './cluster.js';
+import * as controls from './controls.js';
+import { one, type SqlDriver, type Tx } from './driver.js';
+import * as flips from './flips.js';
+import { collectGarbage } from './garbage.js';
+import * as journal from './journal.js';
+import * as leases from './leases.js';
+import * as moves from './moves.js';
+import { advanceTasks } from './progress.js';
+import { migrate } from './schema.js';
+import * as streams from './streams.js';
+
+type Work<A extends unknown[], R> = (tx: Tx, ...args: A) => Promise<R>;
+
+/** Migrates the database and answers the store over it. */
+export async function createSqlStore(driver: SqlDriver): Promise<Store> {
+  await migrate(driver);
+  const read =
+    <A extends unknown[], R>(work: Work<A, R>) =>
+    (...args: A) =>
+      driver.transaction('read', (tx) => work(tx, ...args));
+  const write =
+    <A extends unknown[], R>(work: Work<A, R>) =>
+    (...args: A) =>
+      driver.transaction('write', (tx) => work(tx, ...args));
+
+  return {
+    close: () => driver.close(),
+    initialize: write(cluster.initialize),
+    readEpoch: read(cluster.readEpoch),
+    readTopology: read(cluster.readTopology),
+    readHead: read(cluster.readHead),
+    addNode: write(cluster.addNode),
+    setNodeState: write(cluster.setNodeState),
+    removeNode: write(cluster.removeNode),
+    readNodeSecrets: read(cluster.readNodeSecrets),
+    putNodeSecrets: write(cluster.putNodeSecrets),
+    stageParts: write(journal.stageParts),
+    dropStaging: write(journal.dropStaging),
+    appendEntry: write(journal.appendEntry),
+    listTasks: read(journal.listTasks),
+    readTask: read(journal.readTask),
+    takeOverStream: write(streams.takeOverStream),
+    readGroup: write(streams.readGroup),
+    confirmEntries: write(streams.confirmEntries),
+    reportStream: write(streams.reportStream),
+    setPhysicalName: write(streams.setPhysicalName),
+    setProvisioned: write(streams.setProvisioned),
+    setUnclean: write(streams.setUnclean),
+    readStreams: read(streams.readStreams),
+    demoteNode: write(streams.demoteNode),
+    promoteNode: write(streams.promoteNode),
+    enqueueControl: write(controls.enqueueControl),
+    readControls: read(controls.readControls),
+    nextControls: read(controls.nextControls),
+    finishControl: write(controls.finishControl),
+    readReplay: read(controls.readReplay),
+    advanceReplay: write(controls.advanceReplay),
+    readCopyingShards: read(controls.readCopyingShards),
+    recordFilterMatches: write(controls.recordFilterMatches),
+    openChange: write(moves.openChange),
+    readChange: read(moves.readChange),
+    readLatestChange: read(moves.readLatestChange),
+    listChanges: read(moves.listChanges),
+    setChangeStatus: write(moves.setChangeStatus),
+    planMoves: write(moves.planMoves),
+    listMoves: read(moves.listMoves),
+    readMove: read(moves.readMove),
+    holdReplica: write(moves.holdReplica),
+    saveSnapshot: write(moves.saveSnapshot),
+    readSnapshotIds: read(moves.readSnapshotIds),
+    updateMove: write(moves.updateMove),
+    markVerified: write(flips.markVerified),
+    flipMove: write(flips.flipMove),
+    beginDelete: write(flips.beginDelete),
+    finishDelete: write(flips.finishDelete),
+    adoptLeftovers: read(flips.adoptLeftovers),
+    recordStep: write(moves.recordStep),
+    listSteps: read(moves.listSteps),
+    renewLease: write(leases.renewLease),
+    dropLease: write(leases.dropLease),
+    readLeases: write(leases.readLeases),
+    advanceTasks: write(advanceTasks),
+    collectGarbage: write(collectGarbage),
+    readWatermark: read(async (tx: Tx, incarnation: number) => {
+      const row = await one<{ watermark: number }>(tx, 'SELECT watermark FROM indexes WHERE incarnation = ?', [
+        incarnation,
+      ]);
+      return row?.watermark ?? -1;
+    }),
+  };
+}

@@ -1,0 +1,284 @@
+// Streams: generations, groups to deliver, confirmations, demotion and promotion.
+import type { EntryMeta } from '../../core/entries.js';
+import type { NodeId } from '../../core/topology.js';
+import type { DeliveryEntry, DeliveryGroup, EntryOutcome, StreamPosition, StreamTakeover } from '../store.js';
+import { StaleGeneration } from '../store.js';
+import { bumpEpoch, readEpoch } from './cluster.js';
+import { isoTime, one, parseJson, type Tx, toJson } from './driver.js';
+import { advanceTasks } from './progress.js';
+
+export const LIVE = `('joined', 'verified', 'in-sync', 'retained')`;
+
+interface StreamRow {
+  node: string;
+  generation: number;
+  holder: string | null;
+  position: number;
+  unclean: number;
+  provisioned: number;
+  reported_at_ms: number;
+  last_error: string | null;
+}
+
+/** The stream's row, if the generation still holds it; throws StaleGeneration otherwise. */
+export async function requireGeneration(tx: Tx, node: NodeId, generation: number): Promise<StreamRow> {
+  const row = await one<StreamRow>(tx, 'SELECT * FROM streams WHERE node = ?', [node]);
+  if (!row || row.generation !== generation) throw new StaleGeneration(node, generation);
+  return row;
+}
+
+export async function takeOverStream(tx: Tx, node: NodeId, holder: string): Promise<StreamTakeover | null> {
+  const [row] = await tx.all<{ generation: number; unclean: number }>(
+    `UPDATE streams SET generation = generation + 1, holder = ?, reported_at_ms = ? WHERE node = ?
+     RETURNING generation, unclean`,
+    [holder, tx.nowMs, node],
+  );
+  return row ? { generation: row.generation, unclean: row.unclean === 1 } : null;
+}
+
+export async function setUnclean(tx: Tx, node: NodeId, generation: number, unclean: boolean): Promise<void> {
+  await requireGeneration(tx, node, generation);
+  await tx.run('UPDATE streams SET unclean = ? WHERE node = ?', [unclean ? 1 : 0, node]);
+}
+
+export async function reportStream(
+  tx: Tx,
+  node: NodeId,
+  generation: number,
+  lastError: string | null,
+): Promise<void> {
+  await requireGeneration(tx, node, generation);
+  await tx.run('UPDATE streams SET reported_at_ms = ?, last_error = ? WHERE node = ?', [
+    tx.nowMs,
+    lastError,
+    node,
+  ]);
+}
+
+export async function setProvisioned(tx: Tx, node: NodeId, generation: number): Promise<void> {
+  await requireGeneration(tx, node, generation);
+  await tx.run('UPDATE streams SET provisioned = 1 WHERE node = ?', [node]);
+}
+
+export async function setPhysicalName(
+  tx: Tx,
+  node: NodeId,
+  generation: number,
+  incarnation: number,
+  name: string | null,
+): Promise<void> {
+  await requireGeneration(tx, node, generation);
+  if (name === null) {
+    await tx.run('DELETE FROM physical_names WHERE node = ? AND incarnation = ?', [node, incarnation]);
+  } else {
+    await tx.run(
+      `INSERT INTO physical_names (incarnation, node, name) VALUES (?, ?, ?)
+       ON CONFLICT (incarnation, node) DO UPDATE SET name = excluded.name`,
+      [incarnation, node, name],
+    );
+  }
+  await bumpEpoch(tx, `node ${node} holds index ${incarnation} as ${name ?? 'nothing'}`);
+}
+
+export interface JournalEntryRow {
+  seq: number;
+  meta: string;
+  index_uid: string;
+  incarnation: number | null;
+  primary_key: string | null;
+  settings: string | null;
+  scope: 'parts' | 'index' | 'none';
+  barrier: number;
+  refused: number;
+  status: string;
+  outcome: 'succeeded' | 'failed' | null;
+  name: string | null;
+}
+
+export function toDelivery(row: JournalEntryRow): DeliveryEntry {
+  return {
+    seq: row.seq,
+    meta: JSON.parse(row.meta) as EntryMeta,
+    indexUid: row.index_uid,
+    incarnation: row.incarnation ?? -1,
+    physicalName: row.name,
+    primaryKey: row.primary_key,
+    liveShards: [],
+    payloads: [],
+    outcome: row.outcome,
+    skipped: row.refused === 1,
+    settings: parseJson(row.settings),
+  };
+}
+
+export async function readGroup(
+  tx: Tx,
+  node: NodeId,
+  generation: number,
+  limits: { entries: number; bytes: number },
+): Promise<DeliveryGroup | null> {
+  const stream = await requireGeneration(tx, node, generation);
+  const rows = await tx.all<JournalEntryRow>(
+    `SELECT j.seq, j.meta, j.index_uid, j.incarnation, j.primary_key, j.settings, j.scope, j.barrier, j.refused,
+       j.status, j.outcome, p.name
+     FROM journal j LEFT JOIN physical_names p ON p.incarnation = j.incarnation AND p.node = ?
+     WHERE j.seq > ? ORDER BY j.seq LIMIT ?`,
+    [node, stream.position, limits.entries],
+  );
+  if (rows.length === 0) return null;
+
+  const entries: DeliveryEntry[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    if (row.barrier === 1 && entries.length > 0) break;
+    const entry = toDelivery(row);
+    if (row.scope === 'parts' && row.incarnation !== null) {
+      const parts = await tx.all<{ shard: number; payload: Uint8Array; size_bytes: number }>(
+        `SELECT d.shard, d.payload, d.size_bytes FROM parts d
+         JOIN replicas r ON r.incarnation = ? AND r.shard = d.shard AND r.node = ? AND r.state IN ${LIVE}
+         WHERE d.seq = ? ORDER BY d.id`,
+        [row.incarnation, node, row.seq],
+      );
+      const size = parts.reduce((sum, part) => sum + part.size_bytes, 0);
+      if (entries.length > 0 && bytes + size > limits.bytes) break;
+      bytes += size;
+      entry.liveShards = [...new Set(parts.map((part) => part.shard))];
+      entry.payloads = parts.map((part) => part.payload);
+    } else if (row.incarnation !== null) {
+      entry.liveShards = await readLiveShards(tx, node, row.incarnation);
+    }
+    entries.push(entry);
+    if (row.barrier === 1) break;
+  }
+
+  const last = entries.at(-1)!.seq;
+  await tx.run('UPDATE streams SET unclean = 1 WHERE node = ? AND unclean = 0', [node]);
+  if (rows.some((row) => row.seq <= last && row.status === 'enqueued')) {
+    await tx.run(
+      `UPDATE journal SET status = 'processing', started_at = ?
+       WHERE seq > ? AND seq <= ? AND status = 'enqueued' AND finished_at IS NULL`,
+      [isoTime(tx.nowMs), stream.position, last],
+    );
+  }
+  return { position: stream.position, entries };
+}
+
+async function readLiveShards(tx: Tx, node: NodeId, incarnation: number): Promise<number[]> {
+  const rows = await tx.all<{ shard: number }>(
+    `SELECT shard FROM replicas WHERE node = ? AND incarnation = ? AND state IN ${LIVE} ORDER BY shard`,
+    [node, incarnation],
+  );
+  return rows.map((row) => row.shard);
+}
+
+/** Fixes outcomes at their first confirmation, moves the position, finishes what is now finished. */
+export async function confirmEntries(
+  tx: Tx,
+  node: NodeId,
+  generation: number,
+  position: number,
+  outcomes: EntryOutcome[],
+  clean: boolean,
+): Promise<void> {
+  const stream = await requireGeneration(tx, node, generation);
+  if (position < stream.position)
+    throw new Error(`the position of node ${node} would go back from ${stream.position} to ${position}`);
+  for (const outcome of outcomes) {
+    const fixed = await tx.run(
+      'UPDATE journal SET outcome = ?, error = ? WHERE seq = ? AND outcome IS NULL',
+      [outcome.status, toJson(outcome.error), outcome.seq],
+    );
+    if (outcome.details) await mergeDetails(tx, outcome);
+    if (fixed > 0) continue;
+    const known = await one<{ outcome: string; incarnation: number }>(
+      tx,
+      'SELECT outcome, incarnation FROM journal WHERE seq = ?',
+      [outcome.seq],
+    );
+    if (known && known.outcome !== outcome.status) {
+      // This node's content now differs from what was promised: nobody may read it before it has been copied anew.
+      await leaveInSync(
+        tx,
+        node,
+        `node ${node} answered ${outcome.status} to task ${outcome.seq}, which had ${known.outcome}`,
+        `diverged/${outcome.seq}`,
+        known.incarnation,
+      );
+    }
+  }
+  await tx.run(
+    'UPDATE streams SET position = ?, unclean = ?, reported_at_ms = ?, last_error = NULL WHERE node = ?',
+    [position, clean ? 0 : 1, tx.nowMs, node],
+  );
+  await advanceTasks(tx);
+}
+
+/** Counts that nodes report are summed over the primary answerers only: see deliver. */
+async function mergeDetails(tx: Tx, outcome: EntryOutcome): Promise<void> {
+  const row = await one<{ details: string | null }>(tx, 'SELECT details FROM journal WHERE seq = ?', [outcome.seq]);
+  const details = parseJson<Record<string, unknown>>(row?.details) ?? {};
+  for (const [key, value] of Object.entries(outcome.details ?? {})) {
+    const known = details[key];
+    details[key] = typeof value === 'number' && typeof known === 'number' ? known + value : value;
+  }
+  await tx.run('UPDATE journal SET details = ? WHERE seq = ?', [JSON.stringify(details), outcome.seq]);
+}
+
+/**
+ * Takes a node's replicas out of in-sync wherever another in-sync replica remains; the last one of a shard is never
+ * demoted. They go on receiving deliveries. `mark` (or null) becomes the row's owner.
+ */
+async function leaveInSync(
+  tx: Tx,
+  node: NodeId,
+  cause: string,
+  mark: string | null,
+  incarnation: number | null,
+): Promise<number> {
+  const condition = `node = ? AND state = 'in-sync' ${incarnation === null ? '' : 'AND incarnation = ?'}
+    AND EXISTS (SELECT 1 FROM replicas o WHERE o.incarnation = replicas.incarnation AND o.shard = replicas.shard
+      AND o.node <> replicas.node AND o.state = 'in-sync')`;
+  const params = incarnation === null ? [node] : [node, incarnation];
+  const found = await one<{ count: number }>(tx, `SELECT COUNT(*) AS count FROM replicas WHERE ${condition}`, params);
+  if (!found || found.count === 0) return readEpoch(tx);
+  const epoch = await bumpEpoch(tx, cause);
+  await tx.run(
+    `UPDATE replicas SET state = 'joined', move_id = ?, since_epoch = ?, left_epoch = ? WHERE ${condition}`,
+    [mark, epoch, epoch, ...params],
+  );
+  return epoch;
+}
+
+export async function demoteNode(tx: Tx, node: NodeId, cause: string): Promise<number> {
+  const epoch = await leaveInSync(tx, node, cause, null, null);
+  await advanceTasks(tx);
+  return epoch;
+}
+
+export async function promoteNode(tx: Tx, node: NodeId, generation: number, cause: string): Promise<number> {
+  const stream = await requireGeneration(tx, node, generation);
+  const condition = `node = ? AND state = 'joined' AND move_id IS NULL
+    AND incarnation IN (SELECT incarnation FROM indexes WHERE watermark <= ?)`;
+  const params = [node, stream.position];
+  const found = await one<{ count: number }>(tx, `SELECT COUNT(*) AS count FROM replicas WHERE ${condition}`, params);
+  if (!found || found.count === 0) return readEpoch(tx);
+  const epoch = await bumpEpoch(tx, cause);
+  await tx.run(
+    `UPDATE replicas SET state = 'in-sync', since_epoch = ?, left_epoch = NULL WHERE ${condition}`,
+    [epoch, ...params],
+  );
+  return epoch;
+}
+
+export async function readStreams(tx: Tx): Promise<StreamPosition[]> {
+  const rows = await tx.all<StreamRow>('SELECT * FROM streams ORDER BY node');
+  return rows.map((row) => ({
+    node: row.node,
+    position: row.position,
+    generation: row.generation,
+    holder: row.holder,
+    reportedAtMs: row.reported_at_ms,
+    lastError: row.last_error,
+    provisioned: row.provisioned === 1,
+  }));
+}
