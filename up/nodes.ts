@@ -1,0 +1,121 @@
+// The nodes of `miroir up`: the user's own by URL, else Meilisearch processes, else the embedded engine.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { request } from 'undici';
+import { findOnPath } from '../shared/io/temporal-binary.js';
+import { freePort } from '../shared/io/temporal-server.js';
+import type { DataFolder } from './data-folder.js';
+import type { Child, Supervisor } from './supervisor.js';
+
+/** A node as `miroir up` knows it. `child` is null for a node that was running before. */
+export interface LocalNode {
+  id: string;
+  url: string;
+  /** The node's master key, or null where it runs without one. Never printed. */
+  key: string | null;
+  child: Child | null;
+}
+
+export interface NodeProgram {
+  kind: 'meilisearch' | 'engine';
+  command: string;
+  args: string[];
+  /** For the start-up line. */
+  description: string;
+}
+
+const FIRST_PORT = 7701;
+const READY_DEADLINE_MS = 60_000;
+
+/** MIROIR_MEILISEARCH_BIN, else `meilisearch` on PATH, else the embedded engine. */
+export async function chooseNodeProgram(env: NodeJS.ProcessEnv = process.env): Promise<NodeProgram> {
+  const given = env.MIROIR_MEILISEARCH_BIN;
+  const binary = given || (await findOnPath('meilisearch', env));
+  if (binary) {
+    const from = given ? 'MIROIR_MEILISEARCH_BIN' : 'on PATH';
+    return { kind: 'meilisearch', command: binary, args: [], description: `Meilisearch (${from})` };
+  }
+  return {
+    kind: 'engine',
+    command: process.execPath,
+    args: [fileURLToPath(new URL('../engine/main.js', import.meta.url))],
+    description: 'the embedded engine (for trying out, not for production)',
+  };
+}
+
+/** The user's own nodes: `--nodes URL,URL` with MIROIR_NODE_MASTER_KEY, named after their place in the list. */
+export function givenNodes(urls: string[], env: NodeJS.ProcessEnv = process.env): LocalNode[] {
+  const seen = new Set<string>();
+  return urls.map((text, at) => {
+    let url: URL;
+    try {
+      url = new URL(text.includes('://') ? text : `http://${text}`);
+    } catch {
+      throw new Error(`--nodes: \`${text}\` is not a URL`);
+    }
+    if (url.username || url.password)
+      throw new Error('--nodes: pass the key in MIROIR_NODE_MASTER_KEY, not in the URL');
+    const normal = url.toString().replace(/\/$/, '');
+    if (seen.has(normal)) throw new Error(`--nodes: ${normal} is listed twice`);
+    seen.add(normal);
+    return { id: `n${at + 1}`, url: normal, key: env.MIROIR_NODE_MASTER_KEY || null, child: null };
+  });
+}
+
+/** Starts one node process of our own and waits until it answers. */
+export async function startNode(
+  program: NodeProgram,
+  id: string,
+  folder: DataFolder,
+  supervisor: Supervisor,
+): Promise<LocalNode> {
+  const key = await folder.secret('node-master-key');
+  const number = Number(/\d+$/.exec(id)?.[0] ?? 1);
+  const port = await freePort(FIRST_PORT + number - 1);
+  const home = join(folder.path, 'nodes', id);
+  await mkdir(home, { recursive: true });
+  const child = await supervisor.start({
+    name: id,
+    command: program.command,
+    args: program.args,
+    cwd: home,
+    env: {
+      MEILI_DB_PATH: join(home, 'data.ms'),
+      MEILI_DUMP_DIR: join(home, 'dumps'),
+      MEILI_SNAPSHOT_DIR: join(home, 'snapshots'),
+      MEILI_HTTP_ADDR: `127.0.0.1:${port}`,
+      MEILI_MASTER_KEY: key,
+      MEILI_NO_ANALYTICS: 'true',
+      MEILI_LOG_LEVEL: 'WARN',
+    },
+    logFile: folder.logFile(id),
+    ready: null,
+  });
+  const node = { id, url: `http://127.0.0.1:${port}`, key, child };
+  await waitForNode(node.url, () => child.pid() !== null, folder.logFile(id));
+  return node;
+}
+
+/** Waits until `/health` of a node answers. */
+export async function waitForNode(
+  url: string,
+  isAlive: () => boolean,
+  logFile: string | null,
+): Promise<void> {
+  const until = performance.now() + READY_DEADLINE_MS;
+  for (;;) {
+    try {
+      const answer = await request(`${url}/health`, { headersTimeout: 2_000, bodyTimeout: 2_000 });
+      await answer.body.dump();
+      if (answer.statusCode === 200) return;
+    } catch {
+      // Not there yet; the deadline decides.
+    }
+    const where = logFile === null ? '' : `; see ${logFile}`;
+    if (!isAlive()) throw new Error(`the node at ${url} ended while starting${where}`);
+    if (performance.now() > until) throw new Error(`the node at ${url} does not answer${where}`);
+    await sleep(50);
+  }
+}
