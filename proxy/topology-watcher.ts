@@ -34,7 +34,7 @@ export class LeasedTopology implements TopologyWatcher {
   /** Monotonic time at which the lease ends; -Infinity before the first grant. */
   private leaseEndMs = Number.NEGATIVE_INFINITY;
   private renewedAtMs = Number.NEGATIVE_INFINITY;
-  private reportedOldest = -1;
+  private reported = { epoch: -1, oldestEpoch: -1 };
   /** How often the lease ended before it was renewed, counted at expiry and a grace later. */
   private lapses = { write: 0, search: 0 };
   private storeFailing = false;
@@ -43,8 +43,16 @@ export class LeasedTopology implements TopologyWatcher {
   private wake: (() => void) | null = null;
   private woken = false;
   private loop: Promise<void> | null = null;
+  private url: string | null;
 
-  constructor(private readonly options: WatcherOptions) {}
+  constructor(private readonly options: WatcherOptions) {
+    this.url = options.url;
+  }
+
+  /** The address to show with the lease, once it is known. */
+  announce(url: string): void {
+    this.url = url;
+  }
 
   /** Reads the topology, gets the lease and keeps both; throws when the store does not answer. */
   async start(): Promise<Topology> {
@@ -116,7 +124,7 @@ export class LeasedTopology implements TopologyWatcher {
     const epoch = this.topology === null ? null : await store.readEpoch();
     const adopted = epoch === null || epoch > this.topology!.epoch ? await this.adopt() : false;
     const due = clock.nowMs() - this.renewedAtMs >= ttlMs / 3;
-    if (force || adopted || due || this.oldestEpoch() !== this.reportedOldest) await this.renew();
+    if (force || adopted || due || this.hasNews()) await this.renew();
   }
 
   /** Answers whether the topology changed. */
@@ -129,16 +137,16 @@ export class LeasedTopology implements TopologyWatcher {
   }
 
   private async renew(): Promise<void> {
-    const { store, clock, proxyId, url, ttlMs } = this.options;
+    const { store, clock, proxyId, ttlMs } = this.options;
     // A grant needs the current epoch; a refusal names it, and a few epochs may pass while we read.
     for (let attempt = 0; attempt < 5; attempt++) {
       const sentAtMs = clock.nowMs();
       const epoch = this.current().epoch;
       const oldestEpoch = this.oldestEpoch();
-      const result = await store.renewLease({ proxyId, url, epoch, oldestEpoch, ttlMs });
+      const result = await store.renewLease({ proxyId, url: this.url, epoch, oldestEpoch, ttlMs });
       if (result.granted) {
         this.extend(sentAtMs);
-        this.reportedOldest = oldestEpoch;
+        this.reported = { epoch, oldestEpoch };
         return;
       }
       await this.adopt();
@@ -152,6 +160,11 @@ export class LeasedTopology implements TopologyWatcher {
     if (nowMs >= this.leaseEndMs + this.options.graceMs) this.lapses.search++;
     this.renewedAtMs = sentAtMs;
     this.leaseEndMs = sentAtMs + this.options.ttlMs;
+  }
+
+  /** True when the store was told other epochs than it would be now. */
+  private hasNews(): boolean {
+    return this.current().epoch !== this.reported.epoch || this.oldestEpoch() !== this.reported.oldestEpoch;
   }
 
   private oldestEpoch(): number {
@@ -168,7 +181,7 @@ export class LeasedTopology implements TopologyWatcher {
     }
     this.holds.delete(epoch);
     // Flips and settings wait for this report, so it does not wait for the poll.
-    if (this.reportedOldest < this.oldestEpoch()) this.kick();
+    if (this.hasNews()) this.kick();
   }
 
   private serial<T>(work: () => Promise<T>): Promise<T> {

@@ -1,0 +1,149 @@
+// Request bodies: JSON is read and checked here with Meilisearch's errors; document routes get the untouched stream.
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { ApiError } from '../shared/core/errors.js';
+import { describeJsonProblem } from './json-problem.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** True: the route reads `request.raw` itself. By default only document routes do. */
+    rawBody?: boolean;
+    /** True: the route takes a body when there is one, but needs none. */
+    bodyless?: boolean;
+  }
+  interface FastifyRequest {
+    /** The text of a JSON body, as the client sent it. */
+    bodyText: string | null;
+  }
+}
+
+/** Registers the parsers. Fastify's own would answer with its errors and lose what a number was written as. */
+export function registerBodies(app: FastifyInstance, payloadLimitBytes: number): void {
+  app.decorateRequest('bodyText', null);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
+    if (readsRawBody(request)) return undefined;
+    if (request.is404) return undefined;
+    if (request.method === 'DELETE') {
+      payload.resume();
+      return undefined;
+    }
+    requireJson(request);
+    const text = await readText(payload, request.headers['content-encoding'], payloadLimitBytes);
+    if (text.trim() === '') throw new ApiError('missing_payload', 'A json payload is missing.');
+    request.bodyText = text;
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new ApiError(
+        'malformed_payload',
+        `The json payload provided is malformed. \`${describeJsonProblem(text)}\`.`,
+      );
+    }
+  });
+  // Without a body Fastify skips the parser; Meilisearch still wants the content type first, then a payload.
+  app.addHook('preValidation', async (request) => {
+    if (request.body !== undefined || request.is404 || readsRawBody(request)) return;
+    if (!['POST', 'PUT', 'PATCH'].includes(request.method) || takesNoBody(request)) return;
+    requireJson(request);
+    throw new ApiError('missing_payload', 'A json payload is missing.');
+  });
+}
+
+/** A payload larger than the limit, in Meilisearch's words. */
+export function payloadTooLarge(limitBytes: number): ApiError {
+  return new ApiError(
+    'payload_too_large',
+    `The provided payload reached the size limit. The maximum accepted payload size is ${formatBytes(limitBytes)}.`,
+  );
+}
+
+/** The error for a content type that a route does not take. */
+export function wrongContentType(given: string | undefined, accepted: readonly string[]): ApiError {
+  const list = accepted.map((type) => `\`${type}\``).join(', ');
+  if (given === undefined) {
+    return new ApiError(
+      'missing_content_type',
+      `A Content-Type header is missing. Accepted values for the Content-Type header are: ${list}`,
+    );
+  }
+  return new ApiError(
+    'invalid_content_type',
+    `The Content-Type \`${given}\` is invalid. Accepted values for the Content-Type header are: ${list}`,
+  );
+}
+
+/** The content types that a route takes. */
+export function acceptedTypes(request: FastifyRequest): readonly string[] {
+  const additions = /^\/indexes\/:[^/]+\/documents\/?$/.test(request.routeOptions.url ?? '');
+  return additions ? ['application/json', 'application/x-ndjson', 'text/csv'] : ['application/json'];
+}
+
+function readsRawBody(request: FastifyRequest): boolean {
+  const chosen = request.routeOptions.config.rawBody;
+  return chosen ?? /^\/indexes\/:[^/]+\/documents(\/|$)/.test(request.routeOptions.url ?? '');
+}
+
+function takesNoBody(request: FastifyRequest): boolean {
+  return request.routeOptions.config.bodyless === true;
+}
+
+function requireJson(request: FastifyRequest): void {
+  if (takesNoBody(request)) return;
+  const given = request.headers['content-type'];
+  const essence = (given ?? '').replace(/;.*$/s, '').trim().toLowerCase();
+  if (/^application\/([^/]+\+)?json$/.test(essence)) return;
+  throw wrongContentType(given, ['application/json']);
+}
+
+async function readText(
+  payload: Readable,
+  encoding: string | undefined,
+  limitBytes: number,
+): Promise<string> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  try {
+    for await (const chunk of decoded(payload, encoding)) {
+      sizeBytes += (chunk as Buffer).length;
+      if (sizeBytes > limitBytes) throw payloadTooLarge(limitBytes);
+      chunks.push(chunk as Buffer);
+    }
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    throw new ApiError('bad_request', 'The provided payload is incomplete and cannot be parsed');
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Undoes the Content-Encoding of a payload. */
+export function decoded(payload: Readable, encoding: string | undefined): Readable {
+  const decoder =
+    encoding === 'gzip'
+      ? createGunzip()
+      : encoding === 'deflate'
+        ? createInflate()
+        : encoding === 'br'
+          ? createBrotliDecompress()
+          : null;
+  if (decoder === null) return payload;
+  payload.once('error', (error) => decoder.destroy(error));
+  return payload.pipe(decoder);
+}
+
+/** Bytes as Meilisearch prints a limit: binary units when they divide it by 1,024, decimal ones otherwise. */
+export function formatBytes(bytes: number): string {
+  const [step, units] =
+    bytes % 1024 === 0
+      ? ([1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB']] as const)
+      : ([1000, ['B', 'KB', 'MB', 'GB', 'TB']] as const);
+  let value = bytes;
+  let unit = 0;
+  while (value >= step && unit < units.length - 1) {
+    value /= step;
+    unit++;
+  }
+  return `${value} ${units[unit]}`;
+}

@@ -1,0 +1,108 @@
+// The proxy's process: state store, lease, nodes, HTTP. Says where it listens in one JSON line on stdout.
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { pathToFileURL } from 'node:url';
+import { type Config, ConfigError, configFileOf, loadConfig } from '../shared/io/config.js';
+import { loadHash } from '../shared/io/hash.js';
+import { createLogger } from '../shared/io/observe.js';
+import { openStore } from '../shared/io/open-store.js';
+import { buildApp } from './app.js';
+import type { ProxyContext } from './context.js';
+import { TopologyNodePool } from './node-pool.js';
+import { LeasedTopology } from './topology-watcher.js';
+
+export interface RunningProxy {
+  /** Where it listens, like http://127.0.0.1:7700. */
+  readonly url: string;
+  /** Stops accepting, lets requests finish, gives the lease back and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** How long requests may still take once the proxy was told to stop. */
+const DRAIN_MS = 30_000;
+
+/** Starts a proxy in this process and waits until it listens and holds its lease. */
+export async function runProxy(config: Config): Promise<RunningProxy> {
+  const log = createLogger({ name: 'miroir-proxy', level: config.logLevel });
+  const store = await openStore(config.storeUrl, { thread: true });
+  await store.initialize({
+    clusterId: config.clusterId,
+    replicationFactor: config.replicationFactor,
+    defaultShardCount: config.defaultShardCount,
+  });
+  const nowMs = () => performance.now();
+  const nodes = new TopologyNodePool({
+    readSecrets: () => store.readNodeSecrets(),
+    fallbackAdminKey: config.nodeMasterKey,
+    nowMs,
+    log,
+  });
+  const proxyId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+  const watcher = new LeasedTopology({
+    store,
+    clock: { nowMs },
+    log,
+    proxyId,
+    url: config.publicUrl ?? null,
+    ttlMs: config.leaseTtlMs,
+    graceMs: config.leaseGraceMs,
+    onTopology: (topology) => nodes.adopt(topology),
+  });
+  await watcher.start();
+
+  const ctx: ProxyContext = {
+    store,
+    watcher,
+    nodes,
+    hash: await loadHash(),
+    options: {
+      proxyId,
+      masterKey: config.masterKey,
+      adminApiKey: config.adminApiKey,
+      searchDeadlineMs: config.searchDeadlineMs,
+      unavailable: config.unavailable,
+      payloadLimitBytes: config.payloadLimitBytes,
+    },
+    log,
+  };
+  const app = await buildApp(ctx);
+  const url = await app.listen({ host: config.host, port: config.port });
+  watcher.announce(config.publicUrl ?? url);
+  log.info({ url, proxyId, cluster: config.clusterId }, 'the proxy listens');
+
+  let stopping: Promise<void> | null = null;
+  const stop = async () => {
+    await app.close();
+    await watcher.stop().catch((error) => log.warn({ err: error }, 'the lease could not be given back'));
+    await nodes.close();
+    await store.close();
+  };
+  return { url, stop: () => (stopping ??= stop()) };
+}
+
+/** Runs a proxy until SIGTERM or SIGINT. */
+export async function main(args: readonly string[]): Promise<void> {
+  const proxy = await runProxy(loadConfig({ file: configFileOf(args) }));
+  process.stdout.write(`${JSON.stringify({ listening: proxy.url })}\n`);
+  const end = () => {
+    setTimeout(() => process.exit(1), DRAIN_MS).unref();
+    proxy.stop().then(
+      () => process.exit(0),
+      (error) => {
+        process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGTERM', end);
+  process.once('SIGINT', end);
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  main(process.argv.slice(2)).catch((error) => {
+    const readable =
+      error instanceof ConfigError ? error.message : error instanceof Error ? error.stack : error;
+    process.stderr.write(`${readable}\n`);
+    process.exit(error instanceof ConfigError ? 2 : 1);
+  });
+}
