@@ -1,0 +1,178 @@
+// Shows a hit as the client may see it: what was asked for by Miroir alone is cut out, the rest keeps its bytes.
+import { compareBytes, toKeyText } from './byte-text.js';
+import { scanObject } from './json-scan.js';
+import { SHARD_FIELD } from './topology.js';
+
+/** What to leave out of hits. Names are key texts (see toKeyText). */
+export interface HitView {
+  /** Fields of the document that the client must not see or did not ask for. */
+  readonly drop: ReadonlySet<string>;
+  /** The same for `_formatted`. */
+  readonly dropFormatted: ReadonlySet<string>;
+  /** False: the details were asked for by Miroir alone. */
+  readonly showDetails: boolean;
+  /** Key of the hidden last rule inside the details, or null when the client's own rules have it. */
+  readonly hiddenRule: string | null;
+  /** The user's displayed attributes as key texts, or null for all: hides matches and sort values of others. */
+  readonly displayed: readonly string[] | null;
+}
+
+/** The view for an index when nothing was added to the client's query but the hidden field. */
+export function plainView(primaryKey: string | null): HitView {
+  const drop = new Set([SHARD_FIELD]);
+  return {
+    drop,
+    dropFormatted: drop,
+    showDetails: true,
+    hiddenRule: primaryKey === null ? null : `${toKeyText(primaryKey)}:asc`,
+    displayed: null,
+  };
+}
+
+/** One hit, given by its place in an answer, as the client sees it. */
+export function showHit(text: string, start: number, view: HitView): string {
+  const members = scanObject(text, start);
+  const out = new ObjectWriter(text);
+  for (let i = 0; i + 3 < members.length; i += 4) {
+    const keyStart = members[i]!;
+    const valueStart = members[i + 2]!;
+    const valueEnd = members[i + 3]!;
+    const key = text.slice(keyStart + 1, members[i + 1]! - 1);
+    if (view.drop.has(key)) continue;
+    const special = key.charCodeAt(0) === 95 ? showSpecial(text, key, valueStart, valueEnd, view) : undefined;
+    if (special === null) continue;
+    if (special === undefined) out.keep(keyStart, valueEnd);
+    else out.replace(key, special);
+  }
+  return out.finish();
+}
+
+/** The new text of a member that Meilisearch adds; undefined leaves it, null removes it. */
+function showSpecial(
+  text: string,
+  key: string,
+  start: number,
+  end: number,
+  view: HitView,
+): string | null | undefined {
+  if (text.charCodeAt(start) !== 123) return undefined;
+  if (key === '_formatted') {
+    const shown = showMembers(text, start, (name) => (view.dropFormatted.has(name) ? null : undefined));
+    return shown === '{}' ? null : shown;
+  }
+  if (key === '_rankingScoreDetails') {
+    return view.showDetails ? showDetails(text.slice(start, end), view) : null;
+  }
+  if (key === '_matchesPosition' && view.displayed !== null) {
+    return showMembers(text, start, (name) => (isDisplayed(name, view.displayed!) ? undefined : null));
+  }
+  return undefined;
+}
+
+function isDisplayed(name: string, displayed: readonly string[]): boolean {
+  return displayed.some((field) => name === field || name.startsWith(`${field}.`));
+}
+
+const SORT_RULE = /^(.*):(asc|desc)$/;
+
+/** Ranking score details without the hidden rule, and with sort values of fields that are not displayed redacted. */
+export function showDetails(details: string, view: HitView): string {
+  const members = scanObject(details, 0);
+  const out = new ObjectWriter(details);
+  for (let i = 0; i + 3 < members.length; i += 4) {
+    const key = details.slice(members[i]! + 1, members[i + 1]! - 1);
+    if (key === view.hiddenRule) continue;
+    const field = view.displayed === null ? undefined : SORT_RULE.exec(key)?.[1];
+    if (field === undefined || field.startsWith('_geoPoint(') || view.displayed!.includes(field)) {
+      out.keep(members[i]!, members[i + 3]!);
+      continue;
+    }
+    const { order } = JSON.parse(details.slice(members[i + 2]!, members[i + 3]!)) as { order: number };
+    out.replace(`<hidden-rule-${order}>`, `{"order":${order},"value":"<hidden>"}`);
+  }
+  return out.finish();
+}
+
+/** Copies an object, asking for each member: undefined keeps it, null removes it, text replaces it. */
+function showMembers(text: string, start: number, judge: (key: string) => string | null | undefined): string {
+  const members = scanObject(text, start);
+  const out = new ObjectWriter(text);
+  for (let i = 0; i + 3 < members.length; i += 4) {
+    const key = text.slice(members[i]! + 1, members[i + 1]! - 1);
+    const shown = judge(key);
+    if (shown === undefined) out.keep(members[i]!, members[i + 3]!);
+    else if (shown !== null) out.replace(key, shown);
+  }
+  return out.finish();
+}
+
+/** Writes an object from slices of another, in as few pieces as possible. */
+class ObjectWriter {
+  private out = '{';
+  private from = -1;
+  private to = -1;
+
+  constructor(private readonly text: string) {}
+
+  keep(start: number, end: number): void {
+    if (this.from >= 0 && start === this.to + 1) {
+      this.to = end;
+      return;
+    }
+    this.flush();
+    this.from = start;
+    this.to = end;
+  }
+
+  replace(key: string, value: string): void {
+    this.flush();
+    this.comma();
+    this.out += `"${key}":${value}`;
+  }
+
+  finish(): string {
+    this.flush();
+    return `${this.out}}`;
+  }
+
+  private flush(): void {
+    if (this.from < 0) return;
+    this.comma();
+    this.out += this.text.slice(this.from, this.to);
+    this.from = -1;
+  }
+
+  private comma(): void {
+    if (this.out.length > 1) this.out += ',';
+  }
+}
+
+/** The raw text of the ranking score details of a hit; they are its last member. Null when it has none. */
+export function detailsText(text: string, start: number, end: number): string | null {
+  const mark = '"_rankingScoreDetails":';
+  const at = text.lastIndexOf(mark, end);
+  return at < start ? null : text.slice(at + mark.length, end - 1);
+}
+
+/** The raw text of a field of the document in a hit, or null. A dotted name finds nested objects too. */
+export function fieldText(text: string, start: number, field: string): string | null {
+  const members = scanObject(text, start);
+  for (let i = 0; i + 3 < members.length; i += 4) {
+    const key = text.slice(members[i]! + 1, members[i + 1]! - 1);
+    if (key === field) return text.slice(members[i + 2]!, members[i + 3]!);
+    if (field.startsWith(`${key}.`) && text.charCodeAt(members[i + 2]!) === 123) {
+      const nested = fieldText(text, members[i + 2]!, field.slice(key.length + 1));
+      if (nested !== null) return nested;
+    }
+  }
+  return null;
+}
+
+/** Orders raw ids (a number or a quoted string) that Meilisearch folds together. */
+export function compareRawIds(left: string, right: string): number {
+  return compareBytes(stripQuotes(left), stripQuotes(right));
+}
+
+function stripQuotes(raw: string): string {
+  return raw.charCodeAt(0) === 34 ? raw.slice(1, -1) : raw;
+}

@@ -1,0 +1,125 @@
+// Makes the client's answer from the answers of nodes, all as byte text, with Meilisearch's members in its order.
+import { type Answer, cutAnswer, totalOf } from './answer.js';
+import { DistinctValues } from './distinct.js';
+import { countValues, cutDistribution, type FacetRules, mergeDistributions, mergeStats } from './facets.js';
+import { fieldText, showHit } from './hits.js';
+import { mergeHits, type PlacedHit } from './merge.js';
+import type { SearchPlan } from './search-plan.js';
+
+/** The answer of a node that held every shard asked for: the same but for what is hidden. */
+export function relayAnswer(text: string, plan: SearchPlan): string {
+  const answer = cutAnswer(text);
+  let hits = '[';
+  for (let i = 0; i < answer.hits.length; i += 2) {
+    if (i > 0) hits += ',';
+    hits += showHit(text, answer.hits[i]!, plan.aloneView);
+  }
+  const members = [`"hits":${hits}]`];
+  for (const [key, value] of answer.rest) {
+    if (key === 'facetDistribution') {
+      members.push(
+        `"facetDistribution":${cutDistribution(value, statsOf(answer), facetRules(plan, totalOf(answer)))}`,
+      );
+    } else if (key === 'facetStats') {
+      members.push(`"facetStats":${mergeStats([value], null)}`);
+    } else {
+      members.push(`"${key}":${value}`);
+    }
+  }
+  return `{${members.join(',')}}`;
+}
+
+export interface NodeAnswer {
+  readonly text: string;
+  /** How many hits it was asked for. */
+  readonly asked: number;
+}
+
+export type MergeResult =
+  | { readonly done: true; readonly text: string }
+  /** Positions of answers that end inside a group of equal hits: ask these for more. */
+  | { readonly done: false; readonly short: readonly number[] };
+
+/** Merges answers of nodes that hold disjoint shards. `final` takes them as they are. */
+export function mergeAnswers(
+  parts: readonly NodeAnswer[],
+  plan: SearchPlan,
+  processingTimeMs: number,
+  final: boolean,
+): MergeResult {
+  const answers = parts.map((part) => cutAnswer(part.text));
+  const distinct = plan.distinct === null ? null : new DistinctValues(plan.distinct);
+  const merged = mergeHits(answers, {
+    required: plan.paging.required,
+    primaryKey: plan.primaryKey,
+    byDistance: plan.byDistance,
+    asked: parts.map((part) => part.asked),
+    admit:
+      distinct === null
+        ? undefined
+        : (hit, text) => distinct.admit((field) => fieldText(text, hit.start, field)),
+  });
+  if (!final && merged.short.length > 0) return { done: false, short: merged.short };
+  const shown = merged.hits
+    .slice(plan.paging.skip, plan.paging.skip + plan.paging.take)
+    .map((hit: PlacedHit) => showHit(answers[hit.source]!.text, hit.start, plan.spreadView));
+  const total = mergedTotal(answers, plan, merged.refused);
+  const first = answers[0]!.rest;
+  const members = [
+    `"hits":[${shown.join(',')}]`,
+    `"query":${first.get('query') ?? '""'}`,
+    `"processingTimeMs":${processingTimeMs}`,
+    pagingText(plan, total),
+    ...facetTexts(answers, plan, total),
+  ];
+  for (const key of ['requestUid', 'metadata', 'performanceDetails']) {
+    const value = first.get(key);
+    if (value !== undefined) members.push(`"${key}":${value}`);
+  }
+  return { done: true, text: `{${members.join(',')}}` };
+}
+
+function pagingText(plan: SearchPlan, total: number): string {
+  const { mode, first, second } = plan.paging;
+  if (mode === 'offset') return `"limit":${second},"offset":${first},"estimatedTotalHits":${total}`;
+  const pages = second === 0 ? 0 : Math.ceil(total / second);
+  return `"hitsPerPage":${second},"page":${first},"totalPages":${pages},"totalHits":${total}`;
+}
+
+function mergedTotal(answers: readonly Answer[], plan: SearchPlan, refused: number): number {
+  const sum = answers.reduce((total, answer) => total + totalOf(answer), 0);
+  if (plan.distinct === null) return sum;
+  if (plan.paging.mode === 'offset') return Math.max(0, sum - refused);
+  // Exhaustive: each node counted every value that it holds once.
+  const counted = countValues(distributionsOf(answers), plan.distinctKey!);
+  return sum - counted.sum + counted.union;
+}
+
+function facetTexts(answers: readonly Answer[], plan: SearchPlan, total: number): string[] {
+  const asked = (plan.query.facets ?? []).length > 0;
+  const distributions = distributionsOf(answers);
+  if (!asked || distributions.length === 0) return [];
+  const stats = answers.flatMap(statsOf);
+  return [
+    `"facetDistribution":${mergeDistributions(distributions, stats, facetRules(plan, total))}`,
+    `"facetStats":${mergeStats(stats, plan.hiddenFacet)}`,
+  ];
+}
+
+function facetRules(plan: SearchPlan, candidates: number): FacetRules {
+  return {
+    maxValues: plan.settings.maxValuesPerFacet,
+    sortBy: plan.settings.sortFacetValuesBy,
+    candidates,
+    hidden: plan.hiddenFacet,
+  };
+}
+
+function distributionsOf(answers: readonly Answer[]): string[] {
+  return answers.flatMap((answer) => answer.rest.get('facetDistribution') ?? []);
+}
+
+function statsOf(answer: Answer): string[] {
+  const stats = answer.rest.get('facetStats');
+  return stats === undefined ? [] : [stats];
+}

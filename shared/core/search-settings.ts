@@ -1,0 +1,65 @@
+// The few settings of an index that a search needs at the proxy, with Meilisearch's defaults.
+import type { TopologyIndex } from './topology.js';
+
+export interface SearchSettings {
+  /** Null: all attributes. */
+  readonly displayed: readonly string[] | null;
+  /** Patterns of the user's filterable attributes. */
+  readonly filterable: readonly string[];
+  readonly sortable: readonly string[];
+  readonly hasSortRule: boolean;
+  readonly distinct: string | null;
+  readonly maxTotalHits: number;
+  readonly maxValuesPerFacet: number;
+  readonly sortFacetValuesBy: Readonly<Record<string, string>>;
+}
+
+const known = new WeakMap<TopologyIndex, SearchSettings>();
+
+/** The search settings of an index; worked out once for each version of it. */
+export function searchSettings(index: TopologyIndex): SearchSettings {
+  let settings = known.get(index);
+  if (!settings) {
+    settings = readSearchSettings(index.settings);
+    known.set(index, settings);
+  }
+  return settings;
+}
+
+/** Reads the user's settings. */
+export function readSearchSettings(settings: Readonly<Record<string, unknown>>): SearchSettings {
+  const displayed = names(settings.displayedAttributes);
+  const faceting = record(settings.faceting);
+  const rules = settings.rankingRules;
+  return {
+    displayed: displayed === null || displayed.includes('*') ? null : displayed,
+    filterable: patterns(settings.filterableAttributes),
+    sortable: names(settings.sortableAttributes) ?? [],
+    hasSortRule: !Array.isArray(rules) || rules.includes('sort'),
+    distinct: typeof settings.distinctAttribute === 'string' ? settings.distinctAttribute : null,
+    maxTotalHits: count(record(settings.pagination).maxTotalHits, 1_000),
+    maxValuesPerFacet: count(faceting.maxValuesPerFacet, 100),
+    sortFacetValuesBy: record(faceting.sortFacetValuesBy) as Record<string, string>,
+  };
+}
+
+function names(value: unknown): string[] | null {
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : null;
+}
+
+function patterns(value: unknown): string[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((item) =>
+    typeof item === 'string' ? [item] : (names(record(item).attributePatterns) ?? []),
+  );
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {};
+}
+
+function count(value: unknown, otherwise: number): number {
+  return typeof value === 'number' ? value : otherwise;
+}
