@@ -6,12 +6,13 @@ export type ReplicaStage = ReplicaState | 'none';
 
 /**
  * Only two births exist: `none -> copying`, and a new index's replicas, which begin `in-sync` because they are empty
- * together. Giving up before the flip goes through `deleting`, never straight to `none`.
+ * together. Giving up before the flip goes through `deleting`, never straight to `none`. The source of a flip is
+ * retained even when it was demoted meanwhile.
  */
 const TRANSITIONS: Readonly<Record<ReplicaStage, readonly ReplicaStage[]>> = {
   none: ['copying'],
   copying: ['joined', 'deleting'],
-  joined: ['verified', 'in-sync', 'deleting'],
+  joined: ['verified', 'in-sync', 'retained', 'deleting'],
   verified: ['in-sync', 'deleting'],
   'in-sync': ['retained', 'joined'],
   retained: ['in-sync', 'deleting'],
@@ -28,7 +29,7 @@ export const REPLICA_STAGES = Object.keys(TRANSITIONS) as readonly ReplicaStage[
 export function canTransition(from: ReplicaStage, to: ReplicaStage, moveId?: string | null): boolean {
   if (!TRANSITIONS[from].includes(to)) return false;
   if (moveId === undefined || from !== 'joined') return true;
-  if (to === 'in-sync') return moveId === null;
+  if (to === 'in-sync' || to === 'retained') return moveId === null;
   if (to === 'verified') return moveId !== null;
   return true;
 }

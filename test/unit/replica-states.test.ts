@@ -23,6 +23,8 @@ const ALLOWED = new Set([
   'in-sync joined',
   'joined in-sync',
   'retained in-sync',
+  // a source that was demoted before the flip
+  'joined retained',
 ]);
 
 describe('replica states', () => {
@@ -39,6 +41,8 @@ describe('replica states', () => {
     expect(canTransition('joined', 'in-sync', null)).toBe(true);
     expect(canTransition('joined', 'verified', null)).toBe(false);
     expect(canTransition('joined', 'deleting', 'move-1')).toBe(true);
+    expect(canTransition('joined', 'retained', 'move-1')).toBe(false);
+    expect(canTransition('joined', 'retained', null)).toBe(true);
   });
 
   it('always lead back to none', () => {

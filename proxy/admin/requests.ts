@@ -1,0 +1,145 @@
+// What the admin API accepts: shapes by zod, then what must hold against the topology. Refusals name what and why.
+import { z } from 'zod';
+import { ApiError } from '../../shared/core/errors.js';
+import type { NodeId, Topology } from '../../shared/core/topology.js';
+
+const options = {
+  retentionMs: z.number().int().min(0).optional(),
+  concurrency: z.number().int().min(1).max(64).optional(),
+  copyChunkDocuments: z.number().int().min(1).max(100_000).optional(),
+  copyDocumentsPerSecond: z.number().int().min(1).optional(),
+};
+
+const nodeId = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'must be letters, digits, dots, hyphens and underscores, at most 64',
+  );
+
+const nodeUrl = z.string().transform((text, ctx) => {
+  const problem = urlProblem(text);
+  if (problem !== null) {
+    ctx.addIssue(problem);
+    return z.NEVER;
+  }
+  return text.replace(/\/+$/, '');
+});
+
+function urlProblem(text: string): string | null {
+  if (!URL.canParse(text)) return 'is not a URL; expected for example `http://10.0.0.4:7700`';
+  const url = new URL(text);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'must begin with http:// or https://';
+  if (url.username !== '' || url.password !== '') return 'must not carry credentials; pass the key as `key`';
+  if (url.search !== '' || url.hash !== '') return 'must have no query and no fragment';
+  return null;
+}
+
+const addSchema = z.strictObject({
+  nodes: z
+    .array(
+      z.strictObject({
+        id: nodeId,
+        url: nodeUrl,
+        zone: z.string().min(1).max(64).nullish(),
+        weight: z.number().positive().max(1_000).optional(),
+        key: z.string().min(1).nullish(),
+      }),
+    )
+    .min(1, 'must name at least one node'),
+  ...options,
+});
+const optionsSchema = z.strictObject(options);
+const numberText = z.string().regex(/^\d+$/, 'must be a number').transform(Number).optional();
+const optionsQuerySchema = z
+  .strictObject(Object.fromEntries(Object.keys(options).map((key) => [key, numberText])))
+  .pipe(optionsSchema);
+const moveSchema = z.strictObject({ moveId: z.string().min(1).nullish() });
+
+export type AddRequest = z.output<typeof addSchema>;
+export type OptionsRequest = z.output<typeof optionsSchema>;
+
+export function readAddRequest(body: unknown): AddRequest {
+  return parse(addSchema, body);
+}
+
+/** The options of a change; a request without a body means none. */
+export function readOptions(body: unknown): OptionsRequest {
+  return parse(optionsSchema, body ?? {});
+}
+
+/** The same from a query string, for methods without a body. */
+export function readOptionsQuery(query: unknown): OptionsRequest {
+  return parse(optionsQuerySchema, query ?? {});
+}
+
+export function readMoveId(body: unknown): string | null {
+  return parse(moveSchema, body ?? {}).moveId ?? null;
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  const place = issue.path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('');
+  throw refused(
+    place === '' ? `Invalid request: ${issue.message}` : `Invalid value at \`${place}\`: ${issue.message}`,
+  );
+}
+
+function refused(message: string): ApiError {
+  return new ApiError('miroir_invalid_change', message);
+}
+
+/** Refuses nodes that are in the fleet already or named twice. */
+export function checkAddition(topology: Topology, nodes: AddRequest['nodes']): void {
+  const ids = new Set<NodeId>();
+  const urls = new Map<string, NodeId>();
+  for (const node of nodes) {
+    const known = topology.nodes.find((other) => other.id === node.id);
+    if (known) {
+      throw refused(
+        `Node \`${node.id}\` is already in the fleet (${known.state}, at ${publicUrl(known.url)}). ` +
+          'Choose another id, or remove that node first.',
+      );
+    }
+    if (ids.has(node.id)) throw refused(`Node \`${node.id}\` is named twice. Give each node its own id.`);
+    ids.add(node.id);
+    const place = new URL(node.url).href;
+    const other = topology.nodes.find((one) => new URL(one.url).href === place)?.id ?? urls.get(place);
+    if (other !== undefined) {
+      throw refused(
+        `Nodes \`${other}\` and \`${node.id}\` have the same URL ${node.url}. One node has one id.`,
+      );
+    }
+    urls.set(place, node.id);
+  }
+}
+
+/** Refuses to take away a node that is unknown, or whose replicas the others could not hold. */
+export function checkDeparture(topology: Topology, id: NodeId, verb: 'remove' | 'drain'): void {
+  if (!topology.nodes.some((node) => node.id === id)) {
+    const known = topology.nodes.map((node) => `\`${node.id}\``).join(', ') || 'none';
+    throw refused(`There is no node \`${id}\`. The fleet's nodes are: ${known}.`);
+  }
+  const left = topology.nodes.filter((node) => node.id !== id && node.state === 'active');
+  if (left.length >= topology.replicationFactor) return;
+  const missing = topology.replicationFactor - left.length;
+  throw refused(
+    `Cannot ${verb} node \`${id}\`: ${left.length} active ${left.length === 1 ? 'node' : 'nodes'} would be left, ` +
+      `and each shard needs ${topology.replicationFactor} replicas on different nodes. ` +
+      `Add ${missing} more ${missing === 1 ? 'node' : 'nodes'} first with \`miroir-ctl node add\`.`,
+  );
+}
+
+/** A node's URL as it may be shown. */
+export function publicUrl(text: string): string {
+  if (!URL.canParse(text)) return text;
+  const url = new URL(text);
+  if (url.username === '' && url.password === '') return text;
+  url.username = '';
+  url.password = '';
+  return url.href.replace(/\/$/, '');
+}

@@ -1,0 +1,98 @@
+// One screen: is the fleet healthy, if not why, and what to do next.
+import type { Topology } from '../../shared/core/topology.js';
+import type { ChangeRow, MoveRow } from '../../shared/io/store.js';
+import { type ChangeProgress, type IndexView, type NodeView, sumProgress, viewIndexes } from './views.js';
+
+export interface Health {
+  verdict: 'healthy' | 'degraded';
+  reasons: string[];
+}
+
+export interface ChangeSummary extends ChangeProgress {
+  id: string;
+  kind: string;
+  status: string;
+  startedAt: string;
+  finishedAt: string | null;
+}
+
+/** A stream reports every two seconds or so; this long without a word means that nobody runs it. */
+const SILENT_MS = 15_000;
+
+export interface StatusInput {
+  topology: Topology;
+  nodes: NodeView[];
+  change: ChangeRow | null;
+  moves: MoveRow[];
+  nowMs: number;
+}
+
+/** The verdict with its reasons, and the commands that help. */
+export function judgeFleet(input: StatusInput): { health: Health; nextSteps: string[] } {
+  const reasons: string[] = [];
+  const steps = new Set<string>();
+  judgeNodes(input, reasons, steps);
+  for (const index of viewIndexes(input.topology)) judgeIndex(index, reasons, steps);
+  judgeChange(input, reasons, steps);
+  return {
+    health: { verdict: reasons.length === 0 ? 'healthy' : 'degraded', reasons },
+    nextSteps: [...steps],
+  };
+}
+
+function judgeNodes({ topology, nodes }: StatusInput, reasons: string[], steps: Set<string>): void {
+  const active = nodes.filter((node) => node.state === 'active').length;
+  if (active < topology.replicationFactor) {
+    reasons.push(
+      `${active} active ${active === 1 ? 'node' : 'nodes'}, but the replication factor is ${topology.replicationFactor}`,
+    );
+    steps.add('miroir-ctl node add <id>=<url>');
+  }
+  for (const node of nodes) {
+    if (!node.reachable) {
+      reasons.push(`node ${node.id} does not answer`);
+      steps.add(`check that Meilisearch runs at ${node.url}`);
+    }
+    const stream = node.stream;
+    if (stream === null) continue;
+    if (stream.silentMs > SILENT_MS) {
+      reasons.push(
+        `the stream of node ${node.id} has said nothing for ${Math.round(stream.silentMs / 1_000)} s`,
+      );
+      steps.add('check that the Temporal server and a worker run: miroir worker');
+    }
+    if (stream.lastError !== null) reasons.push(`the stream of node ${node.id} fails: ${stream.lastError}`);
+    if (node.state === 'drained' && Object.keys(node.replicas).length === 0) {
+      steps.add(`miroir-ctl node remove ${node.id}`);
+    }
+  }
+}
+
+function judgeIndex(index: IndexView, reasons: string[], steps: Set<string>): void {
+  const { uid, shardCount, replicationFactor, unavailableShards, underReplicatedShards } = index;
+  if (unavailableShards > 0) {
+    reasons.push(`${unavailableShards} of ${shardCount} shards of index ${uid} have no in-sync replica`);
+    steps.add('bring back the nodes that hold them: miroir-ctl node list');
+  } else if (underReplicatedShards > 0) {
+    reasons.push(
+      `${underReplicatedShards} of ${shardCount} shards of index ${uid} have fewer than ${replicationFactor} in-sync replicas`,
+    );
+    steps.add('miroir-ctl node list');
+  }
+}
+
+function judgeChange({ change, moves }: StatusInput, reasons: string[], steps: Set<string>): void {
+  if (change === null) return;
+  if (change.status === 'needs-attention') {
+    const failed = moves.filter((move) => move.phase === 'failed');
+    reasons.push(`the change ${change.kind} waits for you: ${failed.length} of its moves failed`);
+    for (const action of ['retry', 'skip', 'abort']) steps.add(`miroir-ctl rebalance ${action}`);
+  }
+  if (change.status === 'running') steps.add('miroir-ctl rebalance status --watch');
+  if (change.status === 'failed' || change.status === 'aborted') steps.add('miroir-ctl rebalance start');
+}
+
+export function summarizeChange(change: ChangeRow, moves: MoveRow[], nowMs: number): ChangeSummary {
+  const { id, kind, status, startedAt, finishedAt } = change;
+  return { id, kind, status, startedAt, finishedAt, ...sumProgress(change, moves, nowMs) };
+}

@@ -1,0 +1,172 @@
+// The fleet as the admin API shows it: nodes, indexes, changes. Pure: what was read goes in, JSON comes out.
+import type { ReplicaState, Topology, TopologyIndex } from '../../shared/core/topology.js';
+import type { ChangeRow, MoveRow, StreamPosition } from '../../shared/io/store.js';
+import { publicUrl } from './requests.js';
+
+type ReplicaCounts = Partial<Record<ReplicaState, number>>;
+
+export interface NodeView {
+  id: string;
+  url: string;
+  zone: string | null;
+  weight: number;
+  state: string;
+  /** False while the proxy believes that it does not answer. */
+  reachable: boolean;
+  replicas: ReplicaCounts;
+  stream: {
+    position: number;
+    /** Entries that it has still to deliver. */
+    lag: number;
+    holder: string | null;
+    reportedAt: string;
+    silentMs: number;
+    lastError: string | null;
+    provisioned: boolean;
+  } | null;
+}
+
+export function viewNodes(
+  topology: Topology,
+  streams: readonly StreamPosition[],
+  journalHead: number,
+  nowMs: number,
+  reachable: (id: string) => boolean,
+): NodeView[] {
+  const counts = countByNode(topology);
+  return topology.nodes.map((node) => {
+    const stream = streams.find((other) => other.node === node.id);
+    return {
+      id: node.id,
+      url: publicUrl(node.url),
+      zone: node.zone,
+      weight: node.weight,
+      state: node.state,
+      reachable: reachable(node.id),
+      replicas: counts.get(node.id) ?? {},
+      stream: stream
+        ? {
+            position: stream.position,
+            lag: Math.max(0, journalHead - stream.position),
+            holder: stream.holder,
+            reportedAt: new Date(stream.reportedAtMs).toISOString(),
+            silentMs: Math.max(0, nowMs - stream.reportedAtMs),
+            lastError: stream.lastError,
+            provisioned: stream.provisioned,
+          }
+        : null,
+    };
+  });
+}
+
+function countByNode(topology: Topology): Map<string, ReplicaCounts> {
+  const counts = new Map<string, ReplicaCounts>();
+  for (const index of topology.indexes) {
+    for (const replicas of index.shards) {
+      for (const { node, state } of replicas) {
+        const row = counts.get(node) ?? {};
+        row[state] = (row[state] ?? 0) + 1;
+        counts.set(node, row);
+      }
+    }
+  }
+  return counts;
+}
+
+export interface IndexView {
+  uid: string;
+  incarnation: number;
+  primaryKey: string | null;
+  visible: boolean;
+  shardCount: number;
+  replicationFactor: number;
+  replicas: ReplicaCounts;
+  /** Shards with fewer in-sync replicas than the replication factor, and those with none. */
+  underReplicatedShards: number;
+  unavailableShards: number;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export function viewIndexes(topology: Topology): IndexView[] {
+  return topology.indexes.filter((index) => index.deletedSeq === null).map(viewIndex);
+}
+
+function viewIndex(index: TopologyIndex): IndexView {
+  const replicas: ReplicaCounts = {};
+  let underReplicatedShards = 0;
+  let unavailableShards = 0;
+  for (const shard of index.shards) {
+    for (const { state } of shard) replicas[state] = (replicas[state] ?? 0) + 1;
+    const readable = shard.filter((replica) => replica.state === 'in-sync').length;
+    if (readable < index.replicationFactor) underReplicatedShards++;
+    if (readable === 0) unavailableShards++;
+  }
+  return {
+    uid: index.uid,
+    incarnation: index.incarnation,
+    primaryKey: index.primaryKey,
+    visible: index.visible,
+    shardCount: index.shardCount,
+    replicationFactor: index.replicationFactor,
+    replicas,
+    underReplicatedShards,
+    unavailableShards,
+    createdAt: index.createdAt,
+    updatedAt: index.updatedAt,
+  };
+}
+
+/** The topology as it is, without what is not for everyone's eyes: settings may hold keys of embedders. */
+export function viewTopology(topology: Topology) {
+  return {
+    ...topology,
+    nodes: topology.nodes.map((node) => ({ ...node, url: publicUrl(node.url) })),
+    indexes: topology.indexes.map(({ settings: _settings, ...index }) => index),
+  };
+}
+
+export interface ChangeProgress {
+  movesTotal: number;
+  movesDone: number;
+  movesRunning: number;
+  movesFailed: number;
+  phases: Record<string, number>;
+  documentsCopied: number;
+  documentsTotal: number;
+  bytesCopied: number;
+  /** Over the time that copies have run; null before the first one. */
+  documentsPerSecond: number | null;
+  lastError: string | null;
+}
+
+const ENDED = new Set(['done', 'skipped', 'aborted']);
+
+/** Sums of a change's moves; only what has been measured, no estimates. */
+export function sumProgress(change: ChangeRow, moves: readonly MoveRow[], nowMs: number): ChangeProgress {
+  const phases: Record<string, number> = {};
+  for (const move of moves) phases[move.phase] = (phases[move.phase] ?? 0) + 1;
+  const failed = moves.filter((move) => move.phase === 'failed');
+  const documentsCopied = moves.reduce((sum, move) => sum + move.documentsCopied, 0);
+  const began = moves.flatMap((move) => (move.startedAt === null ? [] : [Date.parse(move.startedAt)]));
+  const untilMs = change.finishedAt === null ? nowMs : Date.parse(change.finishedAt);
+  const elapsedMs = began.length === 0 ? 0 : untilMs - Math.min(...began);
+  const troubled = failed[0] ?? moves.find((move) => move.lastError !== null && !ENDED.has(move.phase));
+  return {
+    movesTotal: moves.length,
+    movesDone: phases.done ?? 0,
+    movesRunning: moves.filter(
+      (move) => !ENDED.has(move.phase) && !['planned', 'failed'].includes(move.phase),
+    ).length,
+    movesFailed: failed.length,
+    phases,
+    documentsCopied,
+    documentsTotal: Math.max(
+      change.plannedDocuments,
+      moves.reduce((sum, move) => sum + move.documentsTotal, 0),
+    ),
+    bytesCopied: moves.reduce((sum, move) => sum + move.bytesCopied, 0),
+    documentsPerSecond: elapsedMs > 0 ? Math.round((documentsCopied * 1_000) / elapsedMs) : null,
+    lastError: troubled?.lastError ?? null,
+  };
+}

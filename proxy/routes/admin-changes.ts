@@ -1,0 +1,118 @@
+// The admin API's changes: add, remove and drain nodes, rebalance, and act on moves that wait. Each answers at once
+// with the change's id; the work is Temporal's.
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { ApiError } from '../../shared/core/errors.js';
+import type { ChangeAction, ChangeInput, ChangeOptions } from '../../shared/io/changes.js';
+import type { ChangeRow } from '../../shared/io/store.js';
+import {
+  checkAddition,
+  checkDeparture,
+  type OptionsRequest,
+  readAddRequest,
+  readMoveId,
+  readOptions,
+  readOptionsQuery,
+} from '../admin/requests.js';
+import { sumProgress } from '../admin/views.js';
+import type { AdminContext } from './admin.js';
+
+const bodyless = { config: { bodyless: true } };
+const ACTIONS: readonly ChangeAction[] = ['retry', 'skip', 'abort'];
+
+export function registerChangeRoutes(admin: FastifyInstance, ctx: AdminContext): void {
+  const { store, changes } = ctx;
+
+  async function start(reply: FastifyReply, input: ChangeInput) {
+    const started = await changes.start(input);
+    ctx.log.info({ kind: input.kind, change: started.changeId }, 'a change was started');
+    return reply.code(202).send({
+      ...started,
+      kind: input.kind,
+      nextSteps: ['miroir-ctl rebalance status --watch'],
+    });
+  }
+
+  admin.post('/nodes', async (request, reply) => {
+    const { nodes, ...options } = readAddRequest(request.body);
+    checkAddition(await store.readTopology(), nodes);
+    // Before the workflow starts, and beside it: its input can be read by everyone who may see workflows.
+    for (const { id, key } of nodes) {
+      if (key) await store.putNodeSecrets(id, { adminKey: key, dataKey: null });
+    }
+    const open = nodes.map(({ key: _key, ...node }) => withoutUndefined(node));
+    return start(reply, withOptions({ kind: 'add', nodes: open }, options));
+  });
+
+  admin.delete<{ Params: { id: string } }>('/nodes/:id', async (request, reply) => {
+    const { id } = request.params;
+    const options = readOptionsQuery(request.query);
+    checkDeparture(await store.readTopology(), id, 'remove');
+    return start(reply, withOptions({ kind: 'remove', nodes: [id] }, options));
+  });
+
+  admin.post<{ Params: { id: string } }>('/nodes/:id/drain', bodyless, async (request, reply) => {
+    const { id } = request.params;
+    const options = readOptions(request.body);
+    checkDeparture(await store.readTopology(), id, 'drain');
+    return start(reply, withOptions({ kind: 'drain', nodes: [id] }, options));
+  });
+
+  admin.post('/rebalance', bodyless, async (request, reply) =>
+    start(reply, withOptions({ kind: 'rebalance', nodes: [] }, readOptions(request.body))),
+  );
+
+  for (const action of ACTIONS) {
+    admin.post(`/rebalance/${action}`, bodyless, async (request) => {
+      const moveId = readMoveId(request.body);
+      const result = await changes.act(action, moveId);
+      return { action, moveId, result: result ?? null, nextSteps: ['miroir-ctl rebalance status --watch'] };
+    });
+  }
+
+  async function viewChange(change: ChangeRow | null, live: boolean) {
+    if (change === null) return { change: null, progress: null, moves: [], nextSteps: [] };
+    const moves = await store.listMoves(change.id);
+    return {
+      change,
+      progress: sumProgress(change, moves, Date.now()),
+      moves,
+      nextSteps: nextSteps(change),
+      ...(live && { workflow: await changes.progress() }),
+    };
+  }
+
+  admin.get<{ Querystring: { live?: string } }>('/rebalance', async (request) =>
+    viewChange(await store.readLatestChange(), request.query.live === 'true'),
+  );
+
+  admin.get<{ Params: { id: string } }>('/rebalance/:id', async (request) => {
+    const { id } = request.params;
+    const change = await store.readChange(id);
+    if (change !== null && change.status !== 'failed') return viewChange(change, false);
+    // A change that was refused before it was opened has left its reason with Temporal only.
+    const outcome = await changes.outcome(id).catch((error: unknown) => {
+      if (change === null) throw error;
+      return null;
+    });
+    if (change !== null) return { ...(await viewChange(change, false)), error: outcome?.message ?? null };
+    if (outcome === null) throw new ApiError('miroir_change_not_found', `There is no change \`${id}\`.`);
+    const { message, ...run } = outcome;
+    return { change: { id, runId: id, ...run }, progress: null, moves: [], error: message, nextSteps: [] };
+  });
+}
+
+function nextSteps(change: ChangeRow): string[] {
+  if (change.status === 'running') return ['miroir-ctl rebalance status --watch'];
+  if (change.status === 'needs-attention') return ACTIONS.map((action) => `miroir-ctl rebalance ${action}`);
+  if (change.status === 'done') return [];
+  return ['miroir-ctl rebalance start'];
+}
+
+function withOptions(input: ChangeInput, options: OptionsRequest): ChangeInput {
+  const chosen: ChangeOptions = withoutUndefined(options);
+  return Object.keys(chosen).length === 0 ? input : { ...input, options: chosen };
+}
+
+function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
+}

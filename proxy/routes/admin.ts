@@ -1,0 +1,87 @@
+// The admin API under /_miroir/: what the fleet looks like. Changes are in admin-changes.ts. Its own key, or the
+// master key where none is set; errors in Meilisearch's shape.
+import type { FastifyInstance } from 'fastify';
+import { ApiError } from '../../shared/core/errors.js';
+import { viewTask } from '../../shared/core/tasks.js';
+import type { ChangeStarter } from '../../shared/io/changes.js';
+import { judgeFleet, summarizeChange } from '../admin/status.js';
+import { viewIndexes, viewNodes, viewTopology } from '../admin/views.js';
+import { authorizeClient } from '../auth.js';
+import type { ProxyContext } from '../context.js';
+import { registerChangeRoutes } from './admin-changes.js';
+
+export type AdminContext = ProxyContext & { changes: ChangeStarter };
+
+/** Registers the admin API. */
+export async function registerAdminRoutes(app: FastifyInstance, ctx: AdminContext): Promise<void> {
+  await app.register(
+    async (admin) => {
+      admin.addHook('onRequest', async (request) => {
+        authorizeClient(request.headers.authorization, ctx.options.adminApiKey ?? ctx.options.masterKey);
+      });
+      registerViews(admin, ctx);
+      registerChangeRoutes(admin, ctx);
+    },
+    { prefix: '/_miroir' },
+  );
+}
+
+function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
+  const { store } = ctx;
+
+  async function readNodes(nowMs: number) {
+    const [topology, streams, head] = await Promise.all([
+      store.readTopology(),
+      store.readStreams(),
+      store.readHead(),
+    ]);
+    const reachable = (id: string) => ctx.nodes.cost(id) !== Number.POSITIVE_INFINITY;
+    return { topology, head, nodes: viewNodes(topology, streams, head.journalHead, nowMs, reachable) };
+  }
+
+  admin.get('/status', async () => {
+    const nowMs = Date.now();
+    const [{ topology, head, nodes }, leases, change] = await Promise.all([
+      readNodes(nowMs),
+      store.readLeases(),
+      store.readLatestChange(),
+    ]);
+    const moves = change ? await store.listMoves(change.id) : [];
+    return {
+      clusterId: topology.clusterId,
+      epoch: topology.epoch,
+      replicationFactor: topology.replicationFactor,
+      ...judgeFleet({ topology, nodes, change, moves, nowMs }),
+      nodes,
+      indexes: viewIndexes(topology).length,
+      journal: { head: head.journalHead, payloadBytes: head.journalPayloadBytes },
+      leases: leases.map(({ untilMs, ...lease }) => ({ ...lease, validForMs: Math.max(0, untilMs - nowMs) })),
+      change: change ? summarizeChange(change, moves, nowMs) : null,
+    };
+  });
+
+  admin.get('/topology', async () => viewTopology(await store.readTopology()));
+
+  admin.get('/nodes', async () => ({ nodes: (await readNodes(Date.now())).nodes }));
+
+  admin.get('/indexes', async () => ({ indexes: viewIndexes(await store.readTopology()) }));
+
+  admin.get<{ Params: { uid: string } }>('/tasks/:uid', async (request) => {
+    const uid = Number(request.params.uid);
+    if (!/^\d+$/.test(request.params.uid) || !Number.isSafeInteger(uid)) {
+      throw new ApiError(
+        'invalid_task_uid',
+        `Task uid \`${request.params.uid}\` is invalid. It should be a number.`,
+      );
+    }
+    const [row, streams] = await Promise.all([store.readTask(uid), store.readStreams()]);
+    if (row === null) throw new ApiError('task_not_found', `Task \`${uid}\` not found.`);
+    const delivery = streams.map(({ node, position, lastError }) => ({
+      node,
+      position,
+      confirmed: position >= uid,
+      lastError,
+    }));
+    return { ...viewTask(row), delivery };
+  });
+}

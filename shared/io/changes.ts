@@ -1,0 +1,230 @@
+// Starts changes of the topology and acts on the running one, through Temporal. Connects on first use: a proxy
+// starts and searches without Temporal, and hears within seconds that it is away.
+import type { Client, Connection } from '@temporalio/client';
+import { ApiError } from '../core/errors.js';
+import type { NodeId } from '../core/topology.js';
+import type { ChangeKind, NodeInput } from './store.js';
+
+/** What a change may set for itself instead of the worker's configuration. */
+export interface ChangeOptions {
+  retentionMs?: number;
+  concurrency?: number;
+  copyChunkDocuments?: number;
+  copyDocumentsPerSecond?: number;
+}
+
+/** The input of the workflow `topologyChange`. Never a key: it is readable by everyone who may read workflows. */
+export interface ChangeInput {
+  kind: ChangeKind;
+  /** For `add` the nodes, for `remove` and `drain` their ids, for `rebalance` nothing. */
+  nodes: NodeInput[] | NodeId[];
+  options?: ChangeOptions;
+}
+
+export type ChangeAction = 'retry' | 'skip' | 'abort';
+
+export interface StartedChange {
+  changeId: string;
+  workflowId: string;
+}
+
+export interface ChangeStarter {
+  /** Starts a change; throws ApiError miroir_change_in_progress while another one runs. */
+  start(input: ChangeInput): Promise<StartedChange>;
+  /** Acts on one waiting move of the running change, or on all of them. */
+  act(action: ChangeAction, moveId: string | null): Promise<unknown>;
+  /** What the running workflow says of itself, or null when none runs. */
+  progress(): Promise<unknown>;
+  /** How the run of a change stands, or null when Temporal knows no such run. */
+  outcome(changeId: string): Promise<ChangeOutcome | null>;
+  close(): Promise<void>;
+}
+
+/** A run as Temporal sees it: the only trace of a change that was refused before it reached the store. */
+export interface ChangeOutcome {
+  status: 'running' | 'done' | 'failed' | 'aborted';
+  startedAt: string;
+  finishedAt: string | null;
+  /** Why it failed. */
+  message: string | null;
+}
+
+export interface TemporalTarget {
+  address: string;
+  namespace: string;
+  taskQueue: string;
+  clusterId: string;
+  /** Within which Temporal must answer. */
+  deadlineMs?: number;
+}
+
+const STATUSES: Record<string, ChangeOutcome['status']> = { COMPLETED: 'done', CANCELLED: 'aborted' };
+
+/** The one workflow id that a cluster's changes may have. */
+export function changeWorkflowId(clusterId: string): string {
+  return `miroir/topology/${clusterId}`;
+}
+
+export class TemporalChanges implements ChangeStarter {
+  private connecting: Promise<{ client: Client; connection: Connection }> | null = null;
+  private readonly deadlineMs: number;
+
+  constructor(private readonly target: TemporalTarget) {
+    this.deadlineMs = target.deadlineMs ?? 4_000;
+  }
+
+  async start(input: ChangeInput): Promise<StartedChange> {
+    const workflowId = changeWorkflowId(this.target.clusterId);
+    const names = input.nodes.map((node) => (typeof node === 'string' ? node : node.id));
+    return this.call(this.deadlineMs, async (client) => {
+      const handle = await client.workflow.start('topologyChange', {
+        workflowId,
+        taskQueue: this.target.taskQueue,
+        workflowIdConflictPolicy: 'FAIL',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        args: [input],
+        staticSummary: [input.kind, ...names].join(' ').slice(0, 200),
+      });
+      return { changeId: handle.firstExecutionRunId, workflowId };
+    });
+  }
+
+  async act(action: ChangeAction, moveId: string | null): Promise<unknown> {
+    const input = moveId === null ? {} : { moveId };
+    return this.call(3 * this.deadlineMs, (client) =>
+      client.workflow
+        .getHandle(changeWorkflowId(this.target.clusterId))
+        .executeUpdate<unknown, [{ moveId?: string }]>(action, { args: [input] }),
+    );
+  }
+
+  async progress(): Promise<unknown> {
+    try {
+      return await this.call(this.deadlineMs, (client) =>
+        client.workflow.getHandle(changeWorkflowId(this.target.clusterId)).query('progress'),
+      );
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'miroir_change_not_found') return null;
+      throw error;
+    }
+  }
+
+  async outcome(changeId: string): Promise<ChangeOutcome | null> {
+    // Temporal takes a run id that is no UUID for a broken request.
+    if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(changeId)) return null;
+    const workflowId = changeWorkflowId(this.target.clusterId);
+    try {
+      return await this.call(this.deadlineMs, async (client) => {
+        const handle = client.workflow.getHandle(workflowId, changeId, { followRuns: false });
+        const { status, startTime, closeTime } = await handle.describe();
+        const failed = ['FAILED', 'TERMINATED', 'TIMED_OUT'].includes(status.name);
+        return {
+          status: failed ? 'failed' : (STATUSES[status.name] ?? 'running'),
+          startedAt: startTime.toISOString(),
+          finishedAt: closeTime?.toISOString() ?? null,
+          message: failed
+            ? await handle.result().then(
+                () => null,
+                (error: unknown) => rootMessage(error),
+              )
+            : null,
+        };
+      });
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'miroir_change_not_found') return null;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const connecting = this.connecting;
+    this.connecting = null;
+    const connected = await connecting?.catch(() => null);
+    await connected?.connection.close();
+  }
+
+  private async call<T>(deadlineMs: number, use: (client: Client) => Promise<T>): Promise<T> {
+    const temporal = await import('@temporalio/client');
+    try {
+      const { client, connection } = await this.connect(temporal);
+      return await connection.withDeadline(Date.now() + deadlineMs, () => use(client));
+    } catch (error) {
+      throw this.explain(error, temporal);
+    }
+  }
+
+  /** One connection for all; a failed attempt is forgotten, so that the next call tries again. */
+  private connect(temporal: typeof import('@temporalio/client')) {
+    this.connecting ??= temporal.Connection.connect({
+      address: this.target.address,
+      connectTimeout: this.deadlineMs,
+    }).then(
+      (connection) => ({
+        connection,
+        client: new temporal.Client({ connection, namespace: this.target.namespace }),
+      }),
+      (error: unknown) => {
+        this.connecting = null;
+        throw error;
+      },
+    );
+    return this.connecting;
+  }
+
+  private explain(error: unknown, temporal: typeof import('@temporalio/client')): unknown {
+    if (error instanceof temporal.WorkflowExecutionAlreadyStartedError) {
+      return new ApiError(
+        'miroir_change_in_progress',
+        'A change of the topology is in progress, and there can be only one. ' +
+          'Follow it with `miroir-ctl rebalance status --watch`, or end it with `miroir-ctl rebalance abort`.',
+      );
+    }
+    if (error instanceof temporal.WorkflowNotFoundError) {
+      return new ApiError('miroir_change_not_found', 'No change of the topology is in progress.');
+    }
+    if (error instanceof temporal.WorkflowUpdateFailedError) {
+      return new ApiError('miroir_invalid_change', error.cause?.message ?? error.message);
+    }
+    if (error instanceof temporal.NamespaceNotFoundError) {
+      return this.unavailable(`has no namespace \`${this.target.namespace}\``);
+    }
+    const slow =
+      error instanceof temporal.WorkflowUpdateRPCTimeoutOrCancelledError || isDeadline(error, temporal);
+    if (slow) return this.unavailable('does not answer in time, or no worker does');
+    if (
+      error instanceof temporal.ServiceError ||
+      temporal.isGrpcServiceError(error) ||
+      isConnectFailure(error)
+    ) {
+      return this.unavailable(`does not answer (${rootMessage(error)})`);
+    }
+    return error;
+  }
+
+  private unavailable(what: string): ApiError {
+    return new ApiError(
+      'miroir_temporal_unavailable',
+      `Temporal at ${this.target.address} ${what}. Nothing was changed by this proxy. Check that the Temporal server ` +
+        'and a worker (`miroir worker`) run and that TEMPORAL_ADDRESS is right, then look with `miroir-ctl status` ' +
+        'whether the request arrived before you repeat it. Searches and writes go on meanwhile.',
+    );
+  }
+}
+
+function isDeadline(error: unknown, temporal: typeof import('@temporalio/client')): boolean {
+  return (
+    temporal.isGrpcDeadlineError(error) ||
+    (error instanceof Error && error.cause !== undefined && temporal.isGrpcDeadlineError(error.cause))
+  );
+}
+
+/** Connection.connect throws a plain Error when the server does not answer in time. */
+function isConnectFailure(error: unknown): boolean {
+  return error instanceof Error && /connect|ECONNREFUSED|UNAVAILABLE|deadline/i.test(error.message);
+}
+
+function rootMessage(error: unknown): string {
+  let root = error;
+  while (root instanceof Error && root.cause instanceof Error) root = root.cause;
+  return root instanceof Error ? root.message : String(root);
+}
