@@ -33,12 +33,16 @@ export interface NodeAnswer {
   readonly text: string;
   /** How many hits it was asked for. */
   readonly asked: number;
+  /** An answer to the same query without a threshold, which counts where this one does not. */
+  readonly counts?: string;
 }
 
 export type MergeResult =
   | { readonly done: true; readonly text: string }
   /** Positions of answers that end inside a group of equal hits: ask these for more. */
-  | { readonly done: false; readonly short: readonly number[] };
+  | { readonly done: false; readonly reason: 'cut-tie'; readonly sources: readonly number[] }
+  /** Positions of answers whose totals count hits only, where one node would count all that matches. */
+  | { readonly done: false; readonly reason: 'uncounted'; readonly sources: readonly number[] };
 
 /** Merges answers of nodes that hold disjoint shards. `final` takes them as they are. */
 export function mergeAnswers(
@@ -47,7 +51,7 @@ export function mergeAnswers(
   processingTimeMs: number,
   final: boolean,
 ): MergeResult {
-  const answers = parts.map((part) => cutAnswer(part.text));
+  const answers = parts.map(cutPart);
   const distinct = plan.distinct === null ? null : new DistinctValues(plan.distinct);
   const merged = mergeHits(answers, {
     required: plan.paging.required,
@@ -59,7 +63,9 @@ export function mergeAnswers(
         ? undefined
         : (hit, text) => distinct.admit((field) => fieldText(text, hit.start, field)),
   });
-  if (!final && merged.short.length > 0) return { done: false, short: merged.short };
+  if (!final && merged.short.length > 0) return { done: false, reason: 'cut-tie', sources: merged.short };
+  const uncounted = final ? [] : uncountedParts(parts, answers, plan, merged.hits.length);
+  if (uncounted.length > 0) return { done: false, reason: 'uncounted', sources: uncounted };
   const shown = merged.hits
     .slice(plan.paging.skip, plan.paging.skip + plan.paging.take)
     .map((hit: PlacedHit) => showHit(answers[hit.source]!.text, hit.start, plan.spreadView));
@@ -77,6 +83,28 @@ export function mergeAnswers(
     if (value !== undefined) members.push(`"${key}":${value}`);
   }
   return { done: true, text: `{${members.join(',')}}` };
+}
+
+function cutPart(part: NodeAnswer): Answer {
+  const answer = cutAnswer(part.text);
+  return part.counts === undefined ? answer : { ...answer, rest: cutAnswer(part.counts).rest };
+}
+
+/**
+ * With a threshold and without pages, Meilisearch counts all that matches once it has found as many hits as asked
+ * for, and only the hits when it has not. Nodes that found too few must then be counted without the threshold.
+ */
+function uncountedParts(
+  parts: readonly NodeAnswer[],
+  answers: readonly Answer[],
+  plan: SearchPlan,
+  found: number,
+): number[] {
+  const threshold = plan.query.rankingScoreThreshold ?? null;
+  if (threshold === null || plan.paging.mode === 'page' || found < plan.paging.required) return [];
+  return parts.flatMap((part, source) =>
+    part.counts === undefined && answers[source]!.hits.length / 2 < part.asked ? [source] : [],
+  );
 }
 
 function pagingText(plan: SearchPlan, total: number): string {

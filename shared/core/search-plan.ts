@@ -91,6 +91,13 @@ export function nodeBody(
   return `${open}${filter},${alone ? ownPaging(plan.paging) : fromTheTop(plan.paging, required)}}`;
 }
 
+/** The body that counts what matches without the query's threshold, for a node beside others. */
+export function countBody(plan: SearchPlan, shards: readonly number[]): string {
+  const body = JSON.parse(nodeBody(plan, shards, false, 0)) as SearchQuery;
+  delete body.rankingScoreThreshold;
+  return JSON.stringify(body);
+}
+
 function ownPaging(paging: Paging): string {
   return paging.mode === 'offset'
     ? `"offset":${paging.first},"limit":${paging.second}`

@@ -1,0 +1,160 @@
+// Asks one in-sync replica of every shard of an index, in parallel, and replaces those that fail within the same
+// deadline. Knows nothing of what is asked.
+import { ApiError } from '../shared/core/errors.js';
+import { chooseReplicas, type Routing, stickyKeyOf } from '../shared/core/routing.js';
+import type { NodeId, TopologyIndex } from '../shared/core/topology.js';
+import type { NodeRequest, NodeResponse } from '../shared/io/node-client.js';
+import type { ProxyContext, TopologyHold } from './context.js';
+
+export interface ScatterOptions {
+  /** Requests with the same key prefer the same replicas. */
+  stickyKey: string;
+  /**
+   * The request for one node. `index` has the physical names to use; `alone` says that this node answers for every
+   * shard that is asked for.
+   */
+  build(shards: number[], node: NodeId, index: TopologyIndex, alone: boolean): NodeRequest;
+  deadlineMs: number;
+  /** Takes the shards that no replica answered for, when answers may be partial. Without it their lack is an error. */
+  onUnavailable?: (shards: number[]) => void;
+}
+
+export interface ScatterAnswer {
+  node: NodeId;
+  shards: number[];
+  response: NodeResponse;
+}
+
+/** Pause before a node that did not know the index is asked again, under its new name. */
+const RENAME_PAUSE_MS = 20;
+
+/**
+ * One answer for every shard. An answer of status 4xx is an answer: the caller relays it. Throws ApiError
+ * miroir_shards_unavailable naming the shards that no in-sync replica answered for.
+ */
+export async function scatter(
+  ctx: ProxyContext,
+  _hold: TopologyHold,
+  index: TopologyIndex,
+  options: ScatterOptions,
+): Promise<ScatterAnswer[]> {
+  const run = new Scatter(ctx, index, options);
+  return run.gather();
+}
+
+class Scatter {
+  private readonly endsAtMs: number;
+  private readonly failed = new Set<NodeId>();
+  private readonly answers: ScatterAnswer[] = [];
+  private readonly stickyKey: number;
+
+  constructor(
+    private readonly ctx: ProxyContext,
+    private index: TopologyIndex,
+    private readonly options: ScatterOptions,
+  ) {
+    this.endsAtMs = performance.now() + options.deadlineMs;
+    this.stickyKey = stickyKeyOf(options.stickyKey);
+  }
+
+  async gather(): Promise<ScatterAnswer[]> {
+    let wanted: number[] | null = null;
+    for (;;) {
+      const { assignments, unavailable } = this.assign(wanted);
+      if (unavailable.length > 0) this.giveUp(unavailable);
+      if (assignments.size === 0) return this.answers;
+      const alone = this.answers.length === 0 && assignments.size === 1;
+      const outcomes = await Promise.all(
+        [...assignments].map(([node, shards]) => this.ask(node, shards, alone)),
+      );
+      wanted = outcomes.flat();
+      if (wanted.length === 0) return this.answers;
+    }
+  }
+
+  /** Replicas for the wanted shards, or for all. */
+  private assign(wanted: number[] | null): Routing {
+    return chooseReplicas(this.index, {
+      cost: (node) => this.ctx.nodes.cost(node),
+      stickyKey: this.stickyKey,
+      exclude: this.failed,
+      shards: wanted ?? undefined,
+    });
+  }
+
+  private giveUp(shards: number[]): void {
+    if (this.options.onUnavailable) {
+      this.options.onUnavailable(shards);
+      return;
+    }
+    const list = shards.length > 20 ? `${shards.slice(0, 20).join(', ')}, …` : shards.join(', ');
+    throw new ApiError(
+      'miroir_shards_unavailable',
+      `No in-sync replica of ${shards.length} of the ${this.index.shardCount} shards of index \`${this.index.uid}\` answers: ${list}.`,
+    );
+  }
+
+  /** Asks one node; answers the shards that must be asked for elsewhere. */
+  private async ask(node: NodeId, shards: number[], alone: boolean): Promise<number[]> {
+    for (;;) {
+      const response = await this.request(node, shards, alone);
+      if (response === null) {
+        this.failed.add(node);
+        return shards;
+      }
+      if (!isIndexMissing(response)) {
+        this.answers.push({ node, shards, response });
+        return [];
+      }
+      // A fence may just have renamed the physical index: the topology knows the new name, or soon will.
+      if (performance.now() + RENAME_PAUSE_MS >= this.endsAtMs) {
+        this.failed.add(node);
+        return shards;
+      }
+      const before = this.index.physicalNames[node];
+      await this.refreshNames();
+      if (this.index.physicalNames[node] === before) {
+        await new Promise((resolve) => setTimeout(resolve, RENAME_PAUSE_MS));
+      }
+    }
+  }
+
+  private async request(node: NodeId, shards: number[], alone: boolean): Promise<NodeResponse | null> {
+    const client = this.ctx.nodes.client(node);
+    const leftMs = this.endsAtMs - performance.now();
+    if (!client || leftMs <= 0 || this.index.physicalNames[node] === undefined) return null;
+    const startedMs = performance.now();
+    // Half of what is left, so that a replica that hangs can still be replaced in time.
+    const signal = AbortSignal.timeout(Math.max(1, Math.ceil(leftMs / 2)));
+    try {
+      const request = this.options.build(shards, node, this.index, alone);
+      const response = await client.request({ ...request, signal });
+      // A node that refuses its key is as good as down for this request; the client has nothing to do with it.
+      const ok = response.status < 500 && response.status !== 401 && response.status !== 403;
+      this.ctx.nodes.observe(node, ok ? 'ok' : 'failed', performance.now() - startedMs);
+      return ok ? response : null;
+    } catch (error) {
+      this.ctx.nodes.observe(node, 'failed', performance.now() - startedMs);
+      this.ctx.log.debug({ node, error: String(error) }, 'a replica did not answer');
+      return null;
+    }
+  }
+
+  /** Takes over physical names only: which replica answers stays as the request's topology says. */
+  private async refreshNames(): Promise<void> {
+    const topology = await this.ctx.watcher.refresh();
+    const fresh = topology.indexes.find((index) => index.incarnation === this.index.incarnation);
+    if (!fresh || fresh.deletedSeq !== null) throw indexNotFound(this.index.uid);
+    this.index = { ...this.index, physicalNames: fresh.physicalNames };
+  }
+}
+
+function isIndexMissing(response: NodeResponse): boolean {
+  if (response.status !== 404 && response.status !== 400) return false;
+  return response.body.includes('"code":"index_not_found"');
+}
+
+/** Meilisearch's error for an index that does not exist. */
+export function indexNotFound(uid: string): ApiError {
+  return new ApiError('index_not_found', `Index \`${uid}\` not found.`);
+}

@@ -1,0 +1,93 @@
+// /multi-search without federation: every query is a search of its own, answered in the order of the request.
+import { toByteText } from '../../shared/core/byte-text.js';
+import { ApiError } from '../../shared/core/errors.js';
+import { readSearchBody, type SearchQuery } from '../../shared/core/search-request.js';
+import type { ProxyContext } from '../context.js';
+import { referToNode } from './refer.js';
+import { runSearch, type SearchOutcome } from './run-search.js';
+
+interface IndexQuery {
+  uid: string;
+  query: SearchQuery;
+}
+
+/** Queries that run at the same time; more wait, so that one request cannot take all connections. */
+const PARALLEL = 16;
+
+/** Runs the queries of a body. Throws the error of the first one that fails, naming it as Meilisearch does. */
+export async function runMultiSearch(ctx: ProxyContext, body: unknown): Promise<SearchOutcome> {
+  const queries = readQueries(body);
+  if (queries === null) return refer(ctx, body);
+  const outcomes: (SearchOutcome | Error)[] = new Array(queries.length);
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < queries.length) {
+      const position = next++;
+      const { uid, query } = queries[position]!;
+      outcomes[position] = await runSearch(ctx, uid, query).catch((error: Error) => error);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PARALLEL, queries.length) }, work));
+  const results: string[] = [];
+  const unavailable: number[] = [];
+  for (const [position, outcome] of outcomes.entries()) {
+    if (outcome instanceof Error) throw atQuery(outcome, position);
+    results.push(
+      `{"indexUid":${toByteText(JSON.stringify(queries[position]!.uid))},${outcome.text.slice(1)}`,
+    );
+    unavailable.push(...outcome.unavailable);
+  }
+  return { text: `{"results":[${results.join(',')}]}`, unavailable };
+}
+
+/** A missing index is the body's fault here, not the path's. */
+function atQuery(error: Error, position: number): Error {
+  if (!(error instanceof ApiError)) return error;
+  const status = error.code === 'index_not_found' ? 400 : error.status;
+  return new ApiError(error.code, `Inside \`.queries[${position}]\`: ${error.message}`, status);
+}
+
+function readQueries(body: unknown): IndexQuery[] | null {
+  if (body === null || typeof body !== 'object' || Array.isArray(body)) return null;
+  const { queries, federation, ...unknown } = body as { queries?: unknown; federation?: unknown };
+  if (Object.keys(unknown).length > 0 || !Array.isArray(queries)) return null;
+  const out: IndexQuery[] = [];
+  for (const item of queries) {
+    const read = readQuery(item);
+    if (read === null) return federation === undefined || federation === null ? null : refuseFederation();
+    out.push(read);
+  }
+  return federation === undefined || federation === null ? out : refuseFederation();
+}
+
+function refuseFederation(): never {
+  throw new ApiError('miroir_not_supported', 'Miroir does not support federated multi-search yet.');
+}
+
+/** Paging may be null here, unlike in a search of one index. */
+const NULLABLE = ['offset', 'limit', 'showPerformanceDetails'] as const;
+
+function readQuery(item: unknown): IndexQuery | null {
+  if (item === null || typeof item !== 'object' || Array.isArray(item)) return null;
+  const { indexUid, federationOptions, ...rest } = item as Record<string, unknown>;
+  if (typeof indexUid !== 'string' || !/^[a-zA-Z0-9_-]{1,400}$/.test(indexUid)) return null;
+  if (federationOptions !== undefined && federationOptions !== null) return null;
+  for (const name of NULLABLE) if (rest[name] === null) delete rest[name];
+  const query = readSearchBody(rest);
+  return query === null ? null : { uid: indexUid, query };
+}
+
+async function refer(ctx: ProxyContext, body: unknown): Promise<never> {
+  const hold = ctx.watcher.acquire('search');
+  try {
+    return await referToNode(ctx, hold.topology, null, (names) => ({
+      method: 'POST',
+      path: '/multi-search',
+      body: JSON.stringify(body, (key, value) =>
+        key === 'indexUid' && typeof value === 'string' ? names(value) : value,
+      ),
+    }));
+  } finally {
+    hold.release();
+  }
+}

@@ -1,0 +1,110 @@
+// Lets a node say what is wrong with a request, and relays its error without what Miroir added.
+import { ApiError } from '../../shared/core/errors.js';
+import { cleanMessage, type HiddenParts } from '../../shared/core/search-errors.js';
+import type { SearchQuery } from '../../shared/core/search-request.js';
+import { searchSettings } from '../../shared/core/search-settings.js';
+import type { NodeId, Topology, TopologyIndex } from '../../shared/core/topology.js';
+import type { NodeRequest, NodeResponse } from '../../shared/io/node-client.js';
+import type { ProxyContext } from '../context.js';
+import type { ScatterAnswer } from '../scatter.js';
+
+/**
+ * The error to answer with after a node refused a rewritten query. The node is asked once more with the client's own
+ * query, so that positions and lists in the message are the client's.
+ */
+export async function relayRefusal(
+  ctx: ProxyContext,
+  topology: Topology,
+  index: TopologyIndex,
+  query: SearchQuery,
+  refused: ScatterAnswer,
+): Promise<ApiError> {
+  const name = topology.indexes.find((known) => known.incarnation === index.incarnation)?.physicalNames[
+    refused.node
+  ];
+  const own = await askNode(ctx, refused.node, {
+    method: 'POST',
+    path: `/indexes/${name}/search`,
+    body: JSON.stringify({ ...query, limit: query.limit ?? 0 }),
+  });
+  const telling =
+    own !== null && isRefusal(own) && !own.body.includes('"code":"index_not_found"') ? own : refused.response;
+  return readError(telling, hiddenParts(topology, index));
+}
+
+/**
+ * Sends a request that the proxy cannot read to some node, and throws the node's error. `build` gets the physical name
+ * of each index on that node.
+ */
+export async function referToNode(
+  ctx: ProxyContext,
+  topology: Topology,
+  index: TopologyIndex | null,
+  build: (names: (uid: string) => string) => NodeRequest,
+): Promise<never> {
+  const nodes = topology.nodes
+    .filter((node) => index === null || index.physicalNames[node.id] !== undefined)
+    .map((node) => node.id)
+    .sort((left, right) => ctx.nodes.cost(left) - ctx.nodes.cost(right));
+  for (const node of nodes) {
+    const response = await askNode(
+      ctx,
+      node,
+      build((uid) => physicalNameOf(topology, uid, node)),
+    );
+    if (response === null) continue;
+    if (isRefusal(response)) throw readError(response, hiddenParts(topology, index));
+    // The node understands what the proxy does not: nothing that may be relayed, since it saw its own part only.
+    throw new ApiError('bad_request', 'Miroir cannot read the parameters of this search.');
+  }
+  throw new ApiError('miroir_node_unreachable', 'No node answers.');
+}
+
+function physicalNameOf(topology: Topology, uid: string, node: NodeId): string {
+  const index = topology.indexes.find(
+    (known) => known.uid === uid && known.deletedSeq === null && known.visible,
+  );
+  return index?.physicalNames[node] ?? uid;
+}
+
+async function askNode(ctx: ProxyContext, node: NodeId, request: NodeRequest): Promise<NodeResponse | null> {
+  try {
+    const signal = AbortSignal.timeout(ctx.options.searchDeadlineMs);
+    return (await ctx.nodes.client(node)?.request({ ...request, signal })) ?? null;
+  } catch (error) {
+    ctx.log.debug({ node, error: String(error) }, 'a node did not answer');
+    return null;
+  }
+}
+
+function isRefusal(response: NodeResponse): boolean {
+  return (
+    response.status >= 400 && response.status < 500 && response.status !== 401 && response.status !== 403
+  );
+}
+
+function hiddenParts(topology: Topology, index: TopologyIndex | null): HiddenParts {
+  const names = new Map<string, string>();
+  for (const known of topology.indexes) {
+    for (const name of Object.values(known.physicalNames)) names.set(name, known.uid);
+  }
+  const settings = index === null ? null : searchSettings(index);
+  return {
+    names,
+    primaryKey: index?.primaryKey ?? null,
+    sortable: settings?.sortable ?? [],
+    displayed: settings?.displayed ?? null,
+  };
+}
+
+function readError(response: NodeResponse, hidden: HiddenParts): ApiError {
+  try {
+    const body = JSON.parse(response.body.toString('utf8')) as { message?: unknown; code?: unknown };
+    if (typeof body.message === 'string' && typeof body.code === 'string') {
+      return new ApiError(body.code, cleanMessage(body.message, hidden), response.status);
+    }
+  } catch {
+    // Not Meilisearch's shape: named below.
+  }
+  return new ApiError('miroir_node_unreachable', `A node refused a search with status ${response.status}.`);
+}

@@ -1,0 +1,130 @@
+// One search from a client's query to its answer: plan, scatter, merge; once more when the topology moved on.
+import { ApiError } from '../../shared/core/errors.js';
+import { mergeAnswers, type NodeAnswer, relayAnswer } from '../../shared/core/search-answer.js';
+import { countBody, nodeBody, planSearch, type SearchPlan } from '../../shared/core/search-plan.js';
+import type { SearchQuery } from '../../shared/core/search-request.js';
+import type { TopologyIndex } from '../../shared/core/topology.js';
+import type { ProxyContext, TopologyHold } from '../context.js';
+import { requireVisibleIndex } from '../routes/indexes.js';
+import { type ScatterAnswer, scatter } from '../scatter.js';
+import { relayRefusal } from './refer.js';
+
+export interface SearchOutcome {
+  /** The answer's body as byte text (latin1). */
+  text: string;
+  /** Shards that nobody answered for, where the policy allows partial answers. */
+  unavailable: number[];
+}
+
+const ATTEMPTS = 3;
+
+/** Runs a search. Throws ApiError, also for what a node finds wrong with the query. */
+export async function runSearch(ctx: ProxyContext, uid: string, query: SearchQuery): Promise<SearchOutcome> {
+  const startedMs = performance.now();
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const hold = ctx.watcher.acquire('search');
+    try {
+      const index = requireVisibleIndex(hold.topology, uid);
+      const plan = planSearch(query, index);
+      const outcome = await searchOnce(ctx, hold, index, plan, startedMs);
+      if (outcome !== null && hold.stillValid()) return outcome;
+    } finally {
+      hold.release();
+    }
+  }
+  throw new ApiError(
+    'miroir_topology_changed',
+    'The topology kept changing while the search ran; try again.',
+  );
+}
+
+/** An answer, or null when a node was lost between two questions and everything must be asked again. */
+async function searchOnce(
+  ctx: ProxyContext,
+  hold: TopologyHold,
+  index: TopologyIndex,
+  plan: SearchPlan,
+  startedMs: number,
+): Promise<SearchOutcome | null> {
+  const unavailable: number[] = [];
+  let names = index.physicalNames;
+  let asAlone = false;
+  const answers = await scatter(ctx, hold, index, {
+    stickyKey: plan.stickyText,
+    deadlineMs: ctx.options.searchDeadlineMs,
+    build: (shards, node, current, alone) => {
+      names = current.physicalNames;
+      asAlone = alone;
+      return searchRequest(names[node]!, nodeBody(plan, shards, alone));
+    },
+    onUnavailable:
+      ctx.options.unavailable === 'partial' ? (shards) => void unavailable.push(...shards) : undefined,
+  });
+  const refused = answers.find((answer) => answer.response.status >= 400);
+  if (refused) throw await relayRefusal(ctx, hold.topology, index, plan.query, refused);
+  if (answers.length === 0) {
+    throw new ApiError('miroir_shards_unavailable', `No shard of index \`${index.uid}\` can be searched.`);
+  }
+  const text =
+    asAlone && answers.length === 1
+      ? relayAnswer(bytesOf(answers[0]!), plan)
+      : await mergeGrowing(ctx, names, plan, answers, startedMs);
+  return text === null ? null : { text, unavailable };
+}
+
+function searchRequest(name: string, body: string) {
+  return { method: 'POST', path: `/indexes/${name}/search`, body } as const;
+}
+
+function bytesOf(answer: ScatterAnswer): string {
+  return answer.response.body.toString('latin1');
+}
+
+/** Merges, and asks nodes again that were cut inside a group of equal hits or that did not count. */
+async function mergeGrowing(
+  ctx: ProxyContext,
+  names: Readonly<Record<string, string>>,
+  plan: SearchPlan,
+  answers: readonly ScatterAnswer[],
+  startedMs: number,
+): Promise<string | null> {
+  const parts: NodeAnswer[] = answers.map((answer) => ({
+    text: bytesOf(answer),
+    asked: plan.paging.required,
+  }));
+  const ask = async (source: number, body: string): Promise<string | null> => {
+    const { node } = answers[source]!;
+    const leftMs = ctx.options.searchDeadlineMs - (performance.now() - startedMs);
+    if (leftMs <= 0) return null;
+    try {
+      const response = await ctx.nodes
+        .client(node)
+        ?.request({ ...searchRequest(names[node]!, body), signal: AbortSignal.timeout(Math.ceil(leftMs)) });
+      return response?.status === 200 ? response.body.toString('latin1') : null;
+    } catch (error) {
+      ctx.log.debug({ node, error: String(error) }, 'a node did not answer a second question');
+      return null;
+    }
+  };
+  for (;;) {
+    // Nodes never give more than maxTotalHits; what is tied there stays as it came.
+    const final = parts.some((part) => part.asked >= plan.settings.maxTotalHits);
+    const elapsedMs = Math.round(performance.now() - startedMs);
+    const result = mergeAnswers(parts, plan, elapsedMs, final);
+    if (result.done) return result.text;
+    const lost = await Promise.all(
+      result.sources.map(async (source) => {
+        const part = parts[source]!;
+        const { shards } = answers[source]!;
+        const asked = Math.min(2 * part.asked + 16, plan.settings.maxTotalHits);
+        const body =
+          result.reason === 'uncounted' ? countBody(plan, shards) : nodeBody(plan, shards, false, asked);
+        const text = await ask(source, body);
+        if (text === null) return true;
+        parts[source] = result.reason === 'uncounted' ? { ...part, counts: text } : { ...part, text, asked };
+        return false;
+      }),
+    );
+    if (lost.includes(true)) return null;
+  }
+}
