@@ -1,0 +1,42 @@
+// The options of every command that starts a change.
+import type { Command } from 'commander';
+import { parseCount, parseDuration } from './session.js';
+
+export interface ChangeFlags {
+  watch: boolean;
+  retention?: number;
+  concurrency?: number;
+  chunk?: number;
+  rate?: number;
+}
+
+export function addChangeOptions(command: Command): Command {
+  return command
+    .option('--watch', 'follow the change until it has ended', false)
+    .option(
+      '--retention <duration>',
+      'how long a moved replica is kept for rollback (0: not at all)',
+      parseDuration,
+    )
+    .option('--concurrency <moves>', 'moves at the same time', parseCount)
+    .option('--chunk <documents>', 'documents copied at once', parseCount)
+    .option('--rate <documents>', 'documents copied per second at most', parseCount);
+}
+
+/** The options as the admin API names them; what was not given is left out. */
+export function changeOptions(flags: ChangeFlags): Record<string, number> {
+  const named = {
+    retentionMs: flags.retention,
+    concurrency: flags.concurrency,
+    copyChunkDocuments: flags.chunk,
+    copyDocumentsPerSecond: flags.rate,
+  };
+  const given = Object.entries(named).filter((entry): entry is [string, number] => entry[1] !== undefined);
+  return Object.fromEntries(given);
+}
+
+/** The same as a query string with its question mark, or nothing. */
+export function changeQuery(flags: ChangeFlags): string {
+  const pairs = Object.entries(changeOptions(flags)).map(([name, value]) => `${name}=${value}`);
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+}

@@ -1,0 +1,111 @@
+// Following a change until it ends or waits for an operator: true numbers, and an exit code that says how it ended.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CommandFailure, EXIT, type ExitCode } from './exit.js';
+import { formatBytes, formatTable } from './output.js';
+import type { Session } from './session.js';
+import type { ChangeHead, ChangeView, MoveView, ProgressView, StartedView } from './views.js';
+
+const POLL_INTERVAL_MS = 500;
+const UNFINISHED = new Set(['running']);
+
+/** One line: kind, status, moves, documents, bytes, rate, last error. */
+export function describeChange(change: ChangeHead, progress: ProgressView | null): string {
+  const name = `${change.kind ?? ''} ${change.id}`.trim();
+  if (progress === null) return `${name}: ${change.status}`;
+  const parts = [
+    `${progress.movesDone}/${progress.movesTotal} moves`,
+    `${progress.documentsCopied}/${progress.documentsTotal} documents`,
+    formatBytes(progress.bytesCopied),
+  ];
+  if (progress.documentsPerSecond !== null) parts.push(`${progress.documentsPerSecond} documents/s`);
+  if (progress.movesFailed > 0) parts.push(`${progress.movesFailed} failed`);
+  if (progress.lastError !== null) parts.push(`last error: ${progress.lastError}`);
+  return `${name}: ${change.status}, ${parts.join(', ')}`;
+}
+
+export function formatMoves(moves: readonly MoveView[]): string[] {
+  return formatTable(
+    ['MOVE', 'INDEX', 'SHARD', 'FROM', 'TO', 'PHASE', 'ATTEMPT', 'DOCUMENTS', 'BYTES', 'LAST ERROR'],
+    moves.map((move) => [
+      move.id,
+      move.indexUid,
+      move.shard,
+      move.sourceNode,
+      move.targetNode,
+      move.phase,
+      move.attempt,
+      `${move.documentsCopied}/${move.documentsTotal}`,
+      formatBytes(move.bytesCopied),
+      move.lastError,
+    ]),
+  );
+}
+
+/** Says that a change was started, or follows it with --watch. */
+export async function finishStart(session: Session, started: StartedView, watch: boolean): Promise<ExitCode> {
+  if (watch) return watchChange(session, started.changeId);
+  session.output.result([`started change ${started.changeId}`], started);
+  return EXIT.done;
+}
+
+/** Follows a change (the latest one without an id) until it has ended or waits for an operator. */
+export async function watchChange(session: Session, id: string | null): Promise<ExitCode> {
+  let followed = id;
+  for (;;) {
+    const view = await readChange(session, followed);
+    if (view.change === null) {
+      showChange(session, view);
+      return EXIT.done;
+    }
+    followed = view.change.id;
+    if (!UNFINISHED.has(view.change.status)) {
+      showChange(session, view);
+      return exitCodeOf(view.change.status);
+    }
+    session.output.progress(
+      view.progress === null
+        ? `change ${followed} waits for a worker (miroir worker)`
+        : describeChange(view.change, view.progress),
+    );
+    if (session.remainingMs() <= POLL_INTERVAL_MS) throw timedOut(followed);
+    await sleep(POLL_INTERVAL_MS);
+  }
+}
+
+/** Reads a change within what is left of --timeout. */
+export async function readChange(session: Session, id: string | null): Promise<ChangeView> {
+  const path = id === null ? '/rebalance' : `/rebalance/${encodeURIComponent(id)}`;
+  try {
+    return await session.api.get<ChangeView>(path, session.remainingMs());
+  } catch (error) {
+    if (id !== null && error instanceof CommandFailure && error.exitCode === EXIT.timedOut)
+      throw timedOut(id);
+    throw error;
+  }
+}
+
+export function showChange(session: Session, view: ChangeView): void {
+  if (view.change === null) {
+    session.output.result(['no change of the topology so far'], view);
+    return;
+  }
+  const lines = [`change ${describeChange(view.change, view.progress)}`];
+  if (view.error) lines.push(`  ${view.error}`);
+  if (view.moves.length > 0) lines.push('', ...formatMoves(view.moves));
+  session.output.result(lines, view);
+}
+
+export function exitCodeOf(status: string): ExitCode {
+  if (status === 'needs-attention') return EXIT.degraded;
+  return status === 'failed' || status === 'aborted' ? EXIT.failed : EXIT.done;
+}
+
+function timedOut(id: string): CommandFailure {
+  return new CommandFailure(
+    `change ${id} is not done in time; it goes on without this command`,
+    EXIT.timedOut,
+    {
+      nextSteps: ['miroir-ctl rebalance status --watch'],
+    },
+  );
+}

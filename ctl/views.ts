@@ -1,0 +1,94 @@
+// The admin API's answers, as far as the commands read them.
+
+export interface NodeView {
+  id: string;
+  url: string;
+  zone: string | null;
+  weight: number;
+  state: string;
+  reachable: boolean;
+  replicas: Record<string, number>;
+  stream: { lag: number; silentMs: number; lastError: string | null } | null;
+}
+
+export interface ProgressView {
+  movesTotal: number;
+  movesDone: number;
+  movesRunning: number;
+  movesFailed: number;
+  documentsCopied: number;
+  documentsTotal: number;
+  bytesCopied: number;
+  documentsPerSecond: number | null;
+  lastError: string | null;
+}
+
+export interface ChangeHead {
+  id: string;
+  kind?: string;
+  status: string;
+}
+
+export interface StatusView {
+  clusterId: string;
+  epoch: number;
+  replicationFactor: number;
+  indexes: number;
+  health: { verdict: 'healthy' | 'degraded'; reasons: string[] };
+  nextSteps: string[];
+  nodes: NodeView[];
+  leases: { proxyId: string; url: string | null; epoch: number; validForMs: number }[];
+  change: (ChangeHead & ProgressView) | null;
+}
+
+export interface MoveView {
+  id: string;
+  indexUid: string;
+  shard: number;
+  sourceNode: string | null;
+  targetNode: string;
+  phase: string;
+  attempt: number;
+  documentsCopied: number;
+  documentsTotal: number;
+  bytesCopied: number;
+  lastError: string | null;
+}
+
+export interface ChangeView {
+  change: ChangeHead | null;
+  progress: ProgressView | null;
+  moves: MoveView[];
+  error?: string | null;
+  nextSteps: string[];
+}
+
+export interface StartedView {
+  changeId: string;
+  workflowId: string;
+  nextSteps: string[];
+}
+
+export interface IndexView {
+  uid: string;
+  primaryKey: string | null;
+  shardCount: number;
+  replicationFactor: number;
+  replicas: Record<string, number>;
+  underReplicatedShards: number;
+  unavailableShards: number;
+  visible: boolean;
+}
+
+export interface TaskView {
+  uid: number;
+  indexUid: string | null;
+  status: string;
+  type: string;
+  details?: Record<string, unknown>;
+  error: { message: string; code: string } | null;
+  duration: string | null;
+  enqueuedAt: string;
+  finishedAt: string | null;
+  delivery: { node: string; position: number; confirmed: boolean; lastError: string | null }[];
+}
