@@ -32,6 +32,7 @@ export function registerBodies(app: FastifyInstance, payloadLimitBytes: number):
     }
     requireJson(request);
     const text = await readText(payload, request.headers['content-encoding'], payloadLimitBytes);
+    if (text === '' && takesNoBody(request)) return undefined;
     if (text.trim() === '') throw new ApiError('missing_payload', 'A json payload is missing.');
     request.bodyText = text;
     try {

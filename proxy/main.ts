@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { pathToFileURL } from 'node:url';
+import { TemporalChanges } from '../shared/io/changes.js';
 import { type Config, ConfigError, configFileOf, loadConfig } from '../shared/io/config.js';
 import { loadHash } from '../shared/io/hash.js';
 import { createLogger } from '../shared/io/observe.js';
@@ -9,6 +10,7 @@ import { openStore } from '../shared/io/open-store.js';
 import { buildApp } from './app.js';
 import type { ProxyContext } from './context.js';
 import { TopologyNodePool } from './node-pool.js';
+import { registerAdminRoutes } from './routes/admin.js';
 import { LeasedTopology } from './topology-watcher.js';
 
 export interface RunningProxy {
@@ -65,7 +67,13 @@ export async function runProxy(config: Config): Promise<RunningProxy> {
     },
     log,
   };
-  const app = await buildApp(ctx);
+  const changes = new TemporalChanges({
+    address: config.temporalAddress,
+    namespace: config.temporalNamespace,
+    taskQueue: config.taskQueue,
+    clusterId: config.clusterId,
+  });
+  const app = await buildApp(ctx, [(scope) => registerAdminRoutes(scope, { ...ctx, changes })]);
   const url = await app.listen({ host: config.host, port: config.port });
   watcher.announce(config.publicUrl ?? url);
   log.info({ url, proxyId, cluster: config.clusterId }, 'the proxy listens');
@@ -74,7 +82,7 @@ export async function runProxy(config: Config): Promise<RunningProxy> {
   const stop = async () => {
     await app.close();
     await watcher.stop().catch((error) => log.warn({ err: error }, 'the lease could not be given back'));
-    await nodes.close();
+    await Promise.all([changes.close(), nodes.close()]);
     await store.close();
   };
   return { url, stop: () => (stopping ??= stop()) };
