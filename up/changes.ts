@@ -6,6 +6,8 @@ import type { LocalNode } from './nodes.js';
 
 export interface ChangeView extends ChangeRow {
   moves: MoveRow[];
+  /** Why it was refused or failed as a whole. */
+  error: string | null;
 }
 
 export interface FleetNodeView {
@@ -40,10 +42,21 @@ export async function drainNode(api: Api, id: string, options: ChangeOptions = {
   return (await api.json<{ changeId: string }>('POST', path, options)).changeId;
 }
 
-/** The latest change with its moves, or null when there was none. */
-export async function readLatestChange(api: Api): Promise<ChangeView | null> {
-  const answer = await api.json<{ change: ChangeRow | null; moves: MoveRow[] }>('GET', '/_miroir/rebalance');
-  return answer.change === null ? null : { ...answer.change, moves: answer.moves };
+/** A change with its moves. */
+export async function readChange(api: Api, id: string): Promise<ChangeView> {
+  const path = `/_miroir/rebalance/${encodeURIComponent(id)}`;
+  const answer = await api.json<{ change: ChangeRow; moves: MoveRow[]; error?: string | null }>('GET', path);
+  return { ...answer.change, moves: answer.moves, error: answer.error ?? null };
+}
+
+/** The same, or null where the answer is an error that passes: a busy store, a lease being renewed. */
+export async function tryReadChange(api: Api, id: string): Promise<ChangeView | null> {
+  try {
+    return await readChange(api, id);
+  } catch (error) {
+    if (error instanceof ApiRefusal && error.status < 500) throw error;
+    return null;
+  }
 }
 
 /** Follows a change until it has ended, or waits for an operator. `follow` sees every poll. */
@@ -51,17 +64,13 @@ export async function waitForChange(
   api: Api,
   id: string,
   deadlineMs: number,
-  follow: (change: ChangeView) => void | Promise<void>,
+  follow: (change: ChangeView) => void,
 ): Promise<ChangeView> {
   const until = performance.now() + deadlineMs;
   for (;;) {
-    const change = await readLatestChange(api).catch((error: unknown) => {
-      // A store that is busy, or a proxy that renews its lease, is asked again.
-      if (error instanceof ApiRefusal && error.status >= 500) return null;
-      throw error;
-    });
-    if (change && change.id === id) {
-      await follow(change);
+    const change = await tryReadChange(api, id);
+    if (change) {
+      follow(change);
       if (change.status !== 'running') return change;
     }
     if (performance.now() > until)
@@ -75,6 +84,7 @@ export function describeProgress(change: ChangeView): string {
   const done = change.moves.filter((move) => move.phase === 'done').length;
   const copied = change.moves.reduce((sum, move) => sum + move.documentsCopied, 0);
   const failed = change.moves.find((move) => move.lastError !== null && move.phase !== 'done');
+  if (change.error !== null) return `${change.kind ?? 'change'}: ${change.error}`;
   const trouble = failed ? `; ${failed.indexUid}/${failed.shard}: ${failed.lastError}` : '';
-  return `${change.kind}: ${done}/${change.plannedMoves} moves done, ${copied} documents copied${trouble}`;
+  return `${change.kind}: ${done}/${change.moves.length} moves done, ${copied} documents copied${trouble}`;
 }

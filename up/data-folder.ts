@@ -8,6 +8,9 @@ export interface DataFolder {
   logFile(name: string): string;
   /** Reads a stored secret, or generates and stores one. */
   secret(name: string): Promise<string>;
+  /** Where `miroir-ctl` finds the admin key (MIROIR_CREDENTIALS_FILE). */
+  readonly credentialsFile: string;
+  writeCredentials(adminApiKey: string): Promise<void>;
   /** Frees the folder for the next `miroir up`. */
   release(): Promise<void>;
 }
@@ -22,6 +25,9 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     path: folder,
     logFile: (name) => join(folder, 'logs', `${name}.log`),
     secret: (name) => readSecret(join(folder, 'secrets', name)),
+    credentialsFile: join(folder, 'credentials'),
+    writeCredentials: (key) =>
+      writePrivately(join(folder, 'credentials'), `admin_api_key: ${JSON.stringify(key)}\n`),
     release: () => rm(join(folder, 'up.pid'), { force: true }),
   };
 }
@@ -77,7 +83,11 @@ async function readSecret(file: string): Promise<string> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const secret = randomBytes(24).toString('base64url');
-  await writeFile(file, `${secret}\n`, { mode: 0o600 });
-  await chmod(file, 0o600);
+  await writePrivately(file, `${secret}\n`);
   return secret;
+}
+
+async function writePrivately(file: string, text: string): Promise<void> {
+  await writeFile(file, text, { mode: 0o600 });
+  await chmod(file, 0o600);
 }

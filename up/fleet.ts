@@ -46,6 +46,7 @@ export class Fleet {
     const { config, folder, output, given } = this.options;
     this.masterKey = config.masterKey;
     this.adminKey = config.adminApiKey ?? config.masterKey ?? (await folder.secret('admin-api-key'));
+    await folder.writeCredentials(this.adminKey);
     this.temporal = await startTemporal({
       dbFile: join(folder.path, 'temporal.db'),
       port: TEMPORAL_PORT,

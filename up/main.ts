@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { ConfigError, loadConfig } from '../shared/io/config.js';
 import { ApiRefusal } from './admin-api.js';
-import { emptyDataFolder, openDataFolder } from './data-folder.js';
+import { type DataFolder, emptyDataFolder, openDataFolder } from './data-folder.js';
 import { Fleet } from './fleet.js';
 import { joinNodes } from './join.js';
 import { givenNodes } from './nodes.js';
@@ -95,7 +95,7 @@ async function up(options: UpOptions): Promise<void> {
   const interrupted = stopOnSignals(fleet, output);
   try {
     await Promise.race([fleet.start().then(() => joinNodes(fleet, output)), interrupted]);
-    sayWhere(fleet, folder.path, output);
+    sayWhere(fleet, folder, output);
     if (options.tour) {
       const passed = await Promise.race([
         runTour({ fleet, output, jsonFile: options.json ?? null }),
@@ -140,12 +140,14 @@ function stopOnSignals(fleet: Fleet, output: Output): Promise<never> {
   return interrupted;
 }
 
-function sayWhere(fleet: Fleet, dataDir: string, output: Output): void {
+function sayWhere(fleet: Fleet, folder: DataFolder, output: Output): void {
   output.line('');
   output.step(`Miroir is up: ${fleet.proxyUrl}  (any Meilisearch client works with this URL)`);
   for (const node of fleet.nodes) output.line(`  ${node.id.padEnd(12)} ${node.url}`);
   if (fleet.temporal?.uiUrl) output.line(`  Temporal UI  ${fleet.temporal.uiUrl}`);
-  output.line(`  data, logs   ${dataDir}`);
+  output.line(`  data, logs   ${folder.path}`);
+  const credentials = `MIROIR_CREDENTIALS_FILE=${folder.credentialsFile}`;
+  output.line(`  look at it   MIROIR_URL=${fleet.proxyUrl} ${credentials} npx miroir-ctl status`);
   output.line('');
 }
 

@@ -220,6 +220,7 @@ function finish(change: ChangeView, startedAt: number): ChangeResult {
     const errors = change.moves.flatMap((move) =>
       move.lastError === null ? [] : [`${move.id}: ${move.lastError}`],
     );
+    if (change.error !== null) errors.unshift(change.error);
     throw new Error(`the change (${change.kind}) is ${change.status}: ${errors.slice(0, 3).join('; ')}`);
   }
   return {

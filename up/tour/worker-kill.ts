@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MoveRow } from '../../shared/io/store.js';
 import type { Api } from '../admin-api.js';
-import { type ChangeView, readLatestChange } from '../changes.js';
+import { describeProgress, tryReadChange } from '../changes.js';
 import type { Fleet } from '../fleet.js';
 import type { Output } from '../output.js';
 
@@ -72,13 +72,13 @@ async function waitForMove(
 ): Promise<MoveRow> {
   const until = performance.now() + deadlineMs;
   for (;;) {
-    const change: ChangeView | null = await readLatestChange(admin);
-    if (change?.id === changeId) {
+    const change = await tryReadChange(admin, changeId);
+    if (change) {
       const move = change.moves.find(wanted);
       if (move) return move;
       if (change.status !== 'running') {
         throw new Error(
-          `the change ${changeId} was ${change.status} before a copy could be caught half done`,
+          `the change was ${change.status} before a copy could be caught: ${describeProgress(change)}`,
         );
       }
     }
