@@ -1,0 +1,163 @@
+// The append-only log that makes the engine durable: what append() resolved survives a kill -9.
+// Concurrent appends share one fsync; a torn last record is cut off when the log is opened.
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface LogRecord {
+  header: Record<string, unknown> & { kind: string };
+  payload?: Buffer;
+}
+
+const FRAME_BYTES = 16;
+
+function checksum(header: Buffer, payload: Buffer): Buffer {
+  return createHash('sha1').update(header).update(payload).digest().subarray(0, 8);
+}
+
+function frame(record: LogRecord): Buffer[] {
+  const header = Buffer.from(JSON.stringify(record.header));
+  const payload = record.payload ?? Buffer.alloc(0);
+  const prefix = Buffer.alloc(FRAME_BYTES);
+  prefix.writeUInt32LE(header.length, 0);
+  prefix.writeUInt32LE(payload.length, 4);
+  checksum(header, payload).copy(prefix, 8);
+  return payload.length > 0 ? [prefix, header, payload] : [prefix, header];
+}
+
+/** Reads whole records; answers the length of the valid part. */
+function readRecords(bytes: Buffer, onRecord: (record: LogRecord) => void): number {
+  let at = 0;
+  while (at + FRAME_BYTES <= bytes.length) {
+    const headerEnd = at + FRAME_BYTES + bytes.readUInt32LE(at);
+    const end = headerEnd + bytes.readUInt32LE(at + 4);
+    if (end > bytes.length) break;
+    const header = bytes.subarray(at + FRAME_BYTES, headerEnd);
+    const payload = bytes.subarray(headerEnd, end);
+    if (!checksum(header, payload).equals(bytes.subarray(at + 8, at + FRAME_BYTES))) break;
+    onRecord({ header: JSON.parse(header.toString('utf8')), payload });
+    at = end;
+  }
+  return at;
+}
+
+interface Waiter {
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+export class Log {
+  private buffers: Buffer[] = [];
+  private waiters: Waiter[] = [];
+  private flushing: Promise<void> | null = null;
+  private rewriteSource: (() => Iterable<LogRecord>) | null = null;
+  private failure: unknown = null;
+  private rewrittenBytes: number;
+
+  private constructor(
+    private readonly path: string,
+    private file: FileHandle,
+    private bytes: number,
+  ) {
+    this.rewrittenBytes = bytes;
+  }
+
+  /** Opens the log of a folder, replaying every whole record. */
+  static async open(directory: string, onRecord: (record: LogRecord) => void): Promise<Log> {
+    mkdirSync(directory, { recursive: true });
+    const path = join(directory, 'engine.log');
+    let bytes = 0;
+    if (existsSync(path)) {
+      bytes = readRecords(readFileSync(path), onRecord);
+      const descriptor = openSync(path, 'r+');
+      ftruncateSync(descriptor, bytes);
+      fsyncSync(descriptor);
+      closeSync(descriptor);
+    }
+    return new Log(path, await open(path, 'a'), bytes);
+  }
+
+  /** Resolves when the record is on the disk. */
+  append(record: LogRecord): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.buffers.push(...frame(record));
+      this.waiters.push({ resolve, reject });
+      this.flush();
+    });
+  }
+
+  /** True when the log is mostly history that a rewrite would drop. */
+  get worthRewriting(): boolean {
+    return this.bytes > 64 * 1024 * 1024 && this.bytes > 3 * this.rewrittenBytes;
+  }
+
+  /** Replaces the log by the given records, at the next moment between two flushes. */
+  rewrite(source: () => Iterable<LogRecord>): Promise<void> {
+    this.rewriteSource = source;
+    return this.flush();
+  }
+
+  async close(): Promise<void> {
+    while (this.flushing) await this.flushing;
+    await this.file.close();
+  }
+
+  private flush(): Promise<void> {
+    this.flushing ??= this.drain().finally(() => {
+      this.flushing = null;
+    });
+    return this.flushing;
+  }
+
+  private async drain(): Promise<void> {
+    await null; // lets requests of the same turn join this flush
+    while (this.buffers.length > 0 || this.rewriteSource) {
+      if (this.rewriteSource) await this.replaceFile(this.rewriteSource());
+      this.rewriteSource = null;
+      if (this.buffers.length === 0) continue;
+      const buffers = this.buffers;
+      const waiters = this.waiters;
+      this.buffers = [];
+      this.waiters = [];
+      try {
+        if (this.failure) throw this.failure;
+        const whole = Buffer.concat(buffers);
+        await this.file.appendFile(whole);
+        await this.file.datasync();
+        this.bytes += whole.length;
+        for (const waiter of waiters) waiter.resolve();
+      } catch (error) {
+        this.failure = error; // after a failed fsync nothing later can be promised
+        for (const waiter of waiters) waiter.reject(error);
+      }
+    }
+  }
+
+  private async replaceFile(records: Iterable<LogRecord>): Promise<void> {
+    const draft = `${this.path}.draft`;
+    const descriptor = openSync(draft, 'w');
+    let bytes = 0;
+    for (const record of records) for (const part of frame(record)) bytes += writeSync(descriptor, part);
+    fsyncSync(descriptor);
+    closeSync(descriptor);
+    renameSync(draft, this.path);
+    const directory = openSync(join(this.path, '..'), 'r');
+    fsyncSync(directory);
+    closeSync(directory);
+    await this.file.close();
+    this.file = await open(this.path, 'a');
+    this.bytes = bytes;
+    this.rewrittenBytes = bytes;
+  }
+}
