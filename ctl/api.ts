@@ -47,7 +47,9 @@ export class AdminApi {
     const headers: Record<string, string> = { accept: 'application/json' };
     if (this.options.adminKey !== null) headers.authorization = `Bearer ${this.options.adminKey}`;
     if (body !== undefined) headers['content-type'] = 'application/json';
-    const signal = AbortSignal.timeout(Math.max(1, Math.min(timeoutMs, this.options.requestTimeoutMs)));
+    const signal = AbortSignal.timeout(
+      Math.max(1, Math.ceil(Math.min(timeoutMs, this.options.requestTimeoutMs))),
+    );
     let status: number;
     let text: string;
     try {

@@ -10,18 +10,16 @@ import { addStatusCommand } from './status.js';
 import { addTaskCommands } from './tasks.js';
 
 /** Turns a command's action into what commander calls; the arguments come first, then the command's options. */
-// biome-ignore lint/suspicious/noExplicitAny: commander types the arguments of actions as any
-export type Runner = <A extends any[]>(action: Action<A>) => (...args: any[]) => Promise<void>;
+export type Runner = <A extends unknown[]>(action: Action<A>) => (...args: unknown[]) => Promise<void>;
 
 /** Runs one command line (without the program's name) and answers its exit code. */
 export async function runCtl(args: readonly string[], world: Surroundings): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.done;
   // Before the options are known, errors are for people unless JSON was asked for somewhere.
   let output = new Output({ format: wantsJson(args) ? 'json' : 'text', ...world });
-  // biome-ignore lint/suspicious/noExplicitAny: as above
   const run: Runner =
-    <A extends any[]>(action: Action<A>) =>
-    async (...received: any[]) => {
+    <A extends unknown[]>(action: Action<A>) =>
+    async (...received: unknown[]) => {
       const command = received.at(-1) as Command;
       const options = command.optsWithGlobals<GlobalOptions>();
       output = new Output({ format: options.output, ...world });

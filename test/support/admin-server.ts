@@ -1,0 +1,100 @@
+// A real admin API on a real socket over a real store; only Temporal is a recording of what was asked of it.
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { buildApp } from '../../proxy/app.js';
+import type { ProxyContext } from '../../proxy/context.js';
+import { registerAdminRoutes } from '../../proxy/routes/admin.js';
+import type { ApiError } from '../../shared/core/errors.js';
+import type { ChangeInput, ChangeOutcome, ChangeStarter } from '../../shared/io/changes.js';
+import { openStore } from '../../shared/io/open-store.js';
+import type { NodeInput, Store } from '../../shared/io/store.js';
+
+export class RecordedChanges implements ChangeStarter {
+  readonly started: ChangeInput[] = [];
+  readonly acted: [string, string | null][] = [];
+  readonly outcomes = new Map<string, ChangeOutcome>();
+  /** Thrown by the next call. */
+  refusal: ApiError | null = null;
+
+  async start(input: ChangeInput) {
+    this.refuse();
+    this.started.push(input);
+    return { changeId: `change-${this.started.length}`, workflowId: 'miroir/topology/main' };
+  }
+  async act(action: string, moveId: string | null) {
+    this.refuse();
+    this.acted.push([action, moveId]);
+    return null;
+  }
+  async progress() {
+    return null;
+  }
+  async outcome(changeId: string) {
+    return this.outcomes.get(changeId) ?? null;
+  }
+  async close() {}
+
+  private refuse(): void {
+    const refusal = this.refusal;
+    this.refusal = null;
+    if (refusal) throw refusal;
+  }
+}
+
+export interface AdminServer {
+  url: string;
+  store: Store;
+  changes: RecordedChanges;
+  /** Nodes that the proxy believes to be down. */
+  down: Set<string>;
+  close(): Promise<void>;
+}
+
+export async function startAdminServer(
+  options: { nodes?: NodeInput[]; adminApiKey?: string | null; masterKey?: string | null } = {},
+): Promise<AdminServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'miroir-admin-'));
+  const store = await openStore(`sqlite:${join(folder, 'miroir.db')}`, { thread: false });
+  await store.initialize({ clusterId: 'main', replicationFactor: 2, defaultShardCount: 8 });
+  for (const node of options.nodes ?? []) {
+    await store.addNode(node, { adminKey: null, dataKey: null }, 'test');
+    await store.setNodeState(node.id, 'active', 'test');
+  }
+  const changes = new RecordedChanges();
+  const down = new Set<string>();
+  const unused = () => {
+    throw new Error('the admin API does not use this');
+  };
+  const ctx: ProxyContext = {
+    store,
+    watcher: { acquire: unused, refresh: unused },
+    nodes: { client: unused, observe: unused, cost: (id) => (down.has(id) ? Number.POSITIVE_INFINITY : 1) },
+    hash: unused,
+    options: {
+      proxyId: 'proxy-1',
+      masterKey: options.masterKey ?? null,
+      adminApiKey: options.adminApiKey ?? null,
+      searchDeadlineMs: 1_000,
+      unavailable: 'error',
+      payloadLimitBytes: 1_000_000,
+    },
+    log: pino({ level: 'silent' }),
+  };
+  const app = await buildApp(ctx, [(instance) => registerAdminRoutes(instance, { ...ctx, changes })]);
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    store,
+    changes,
+    down,
+    async close() {
+      await app.close();
+      await store.close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
