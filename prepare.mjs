@@ -1,6 +1,6 @@
 // Installs packages and compiles when that is needed. Plain JavaScript, no packages: it runs on a fresh clone.
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -27,6 +27,7 @@ export async function prepare() {
   if (changedMs('dist/.built') < newest) {
     console.log('Compiling ...');
     await must('npm', ['run', '--silent', 'build']);
+    writeFileSync('dist/.built', '');
   }
 }
 

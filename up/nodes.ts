@@ -1,5 +1,5 @@
 // The nodes of `miroir up`: the user's own by URL, else Meilisearch processes, else the embedded engine.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -73,9 +73,9 @@ export async function startNode(
 ): Promise<LocalNode> {
   const key = await folder.secret('node-master-key');
   const number = Number(/\d+$/.exec(id)?.[0] ?? 1);
-  const port = await freePort(FIRST_PORT + number - 1);
   const home = join(folder.path, 'nodes', id);
   await mkdir(home, { recursive: true });
+  const port = await keptPort(join(home, 'port'), FIRST_PORT + number - 1);
   const child = await supervisor.start({
     name: id,
     command: program.command,
@@ -96,6 +96,17 @@ export async function startNode(
   const node = { id, url: `http://127.0.0.1:${port}`, key, child };
   await waitForNode(node.url, () => child.pid() !== null, folder.logFile(id));
   return node;
+}
+
+/** A node's URL is part of the topology: once chosen, its port stays. */
+async function keptPort(file: string, preferred: number): Promise<number> {
+  const stored = Number(await readFile(file, 'utf8').catch(() => ''));
+  const port = await freePort(stored || preferred);
+  if (stored && port !== stored) {
+    throw new Error(`port ${stored} is taken, and the node that is known there must start on it; free it`);
+  }
+  await writeFile(file, `${port}\n`);
+  return port;
 }
 
 /** Waits until `/health` of a node answers. */
