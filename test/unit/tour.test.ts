@@ -54,6 +54,10 @@ test('the model adds up adds, updates and deletes as Meilisearch does', () => {
   expect([model.requests, model.writes, model.lastTaskUid]).toEqual([3, 6, 5]);
   model.acknowledge({ kind: 'add', documents: [{ id: 'b', x: 9 }] }, 6);
   expect(model.deleted.has('b')).toBe(false);
+  expect(model.latest).toEqual({ taskUid: 6, ids: ['b'] });
+  const version = model.versionOf('b');
+  model.begin({ kind: 'delete', ids: ['b'] });
+  expect(model.versionOf('b')).toBe(version + 1);
   expect(model.takeOperations()).toHaveLength(4);
   expect(model.takeOperations()).toHaveLength(0);
 });
@@ -81,6 +85,7 @@ function passing(): TourResult {
     documents: { words: { ...check } },
     replicas: { shards: 32, exact: 32, misplaced: 0, unequal: 0, examples: [], replicationFactor: 2 },
     searches: { duringChanges: { ...counts }, afterwards: { ...counts } },
+    reads: { checked: 4, stale: 0, examples: [] },
     changes: [{ kind: 'add', moves: 8, documentsCopied: 80, documentsMinimum: 80, seconds: 3 }],
     kill: { movedDocumentsAtKill: 40, ofDocuments: 80, resumedAfterMs: 9_000, continuedFrom: 40 },
     seconds: 60,

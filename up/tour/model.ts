@@ -7,7 +7,18 @@ export type Operation =
   | { kind: 'update'; documents: Document[] }
   | { kind: 'delete'; ids: string[] };
 
+export interface Acknowledged {
+  taskUid: number;
+  ids: string[];
+}
+
 export interface Model {
+  /** Says that a write of these documents is about to be sent: until it is acknowledged, either state may be found. */
+  begin(operation: Operation): void;
+  /** Grows with every write of the document that was begun. */
+  versionOf(id: string): number;
+  /** The latest acknowledged operation, or null before the first. */
+  readonly latest: Acknowledged | null;
   /** Records an acknowledged operation. */
   acknowledge(operation: Operation, taskUid: number): void;
   /** Documents that must be found, by id. */
@@ -30,7 +41,16 @@ export function createModel(): Model {
   let writes = 0;
   let requests = 0;
   let lastTaskUid = -1;
+  let latest: Acknowledged | null = null;
+  const versions = new Map<string, number>();
   return {
+    begin(operation) {
+      for (const id of idsOf(operation)) versions.set(id, (versions.get(id) ?? 0) + 1);
+    },
+    versionOf: (id) => versions.get(id) ?? 0,
+    get latest() {
+      return latest;
+    },
     documents,
     deleted,
     get writes() {
@@ -45,6 +65,7 @@ export function createModel(): Model {
     acknowledge(operation, taskUid) {
       requests += 1;
       lastTaskUid = Math.max(lastTaskUid, taskUid);
+      latest = { taskUid, ids: idsOf(operation) };
       pending.push(operation);
       if (operation.kind === 'delete') {
         for (const id of operation.ids) {
@@ -67,4 +88,8 @@ export function createModel(): Model {
       return taken;
     },
   };
+}
+
+function idsOf(operation: Operation): string[] {
+  return operation.kind === 'delete' ? operation.ids : operation.documents.map(({ id }) => id);
 }

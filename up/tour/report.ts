@@ -1,5 +1,6 @@
 // The tour's result: one table for people, the same as JSON, and the verdict.
 import type { DocumentCheck, ReplicaCheck } from './checks.js';
+import type { ReadCounts } from './reader.js';
 import type { SearchCounts } from './searcher.js';
 
 export interface ChangeResult {
@@ -23,6 +24,8 @@ export interface TourResult {
   documents: Record<string, DocumentCheck>;
   replicas: ReplicaCheck & { replicationFactor: number };
   searches: { duringChanges: SearchCounts; afterwards: SearchCounts };
+  /** Searches for what had just been written and whose task had succeeded. */
+  reads: ReadCounts;
   changes: ChangeResult[];
   kill: { movedDocumentsAtKill: number; ofDocuments: number; resumedAfterMs: number; continuedFrom: number };
   seconds: number;
@@ -44,6 +47,7 @@ export function findFailures(result: TourResult): string[] {
   fail(result.replicas.shards - result.replicas.exact, 'shards do not have exactly their replicas');
   fail(result.replicas.misplaced, 'times a node holds documents of a shard that it should not hold');
   fail(result.replicas.unequal, 'shards differ between their replicas');
+  fail(result.reads.stale, 'documents were not found as written although their task had succeeded');
   for (const counts of [result.searches.duringChanges, result.searches.afterwards]) {
     fail(counts.failed, 'searches failed');
     fail(counts.incomplete, 'answers were incomplete');
@@ -90,6 +94,10 @@ export function formatReport(result: TourResult): string[] {
     [
       'answers compared with one node',
       `${number(all((counts) => counts.compared))}, identical ${number(all((counts) => counts.identical))}`,
+    ],
+    [
+      'seen once their task succeeded',
+      `${number(result.reads.checked - result.reads.stale)} of ${number(result.reads.checked)} documents`,
     ],
     ...result.changes.map((change): [string, string] => [
       `documents moved (${change.kind})`,

@@ -11,6 +11,7 @@ import { type City, loadCities, loadSynsets, type Synset, shuffle } from './corp
 import { createModel, type Document, type Model } from './model.js';
 import { CITY_SETTINGS, cityQuery, WORD_SETTINGS, wordQuery } from './queries.js';
 import { createRandom } from './random.js';
+import { type ReadCounts, startReader } from './reader.js';
 import { applyOperations, createReferenceIndex, enqueue, loadDocuments, settle } from './reference.js';
 import { type ChangeResult, findFailures, formatReport, type TourResult } from './report.js';
 import { emptyCounts, type SearchCounts, searchOnce, startSearcher } from './searcher.js';
@@ -110,6 +111,8 @@ async function runSteps(stage: Stage, startedAt: number): Promise<TourResult> {
     counts: duringChanges,
     pauseMs: 10,
   });
+  const reads: ReadCounts = { checked: 0, stale: 0, examples: [] };
+  const reader = startReader({ api: proxy, indexUid: WORDS, model: words, counts: reads });
   let killed: KillResult;
   const changes: ChangeResult[] = [];
   try {
@@ -117,7 +120,7 @@ async function runSteps(stage: Stage, startedAt: number): Promise<TourResult> {
     killed = added.killed;
     changes.push(added.change, await drain(stage, duringChanges));
   } finally {
-    await Promise.all([writer.stop(), searcher.stop()]);
+    await Promise.all([writer.stop(), searcher.stop(), reader.stop()]);
   }
   output.step('5. Everything settles; every document, replica and answer is checked');
   const failedTasks = await waitForTasks(proxy, TASKS_DEADLINE_MS, (open) =>
@@ -147,6 +150,7 @@ async function runSteps(stage: Stage, startedAt: number): Promise<TourResult> {
     documents,
     replicas: { ...replicas, replicationFactor: topology.replicationFactor },
     searches: { duringChanges, afterwards },
+    reads,
     changes,
     kill: killed,
     seconds: (performance.now() - startedAt) / 1_000,
@@ -255,6 +259,7 @@ function listTroubles(result: TourResult): string[] {
   return [
     ...Object.values(result.documents).flatMap((check) => check.examples),
     ...result.replicas.examples,
+    ...result.reads.examples,
     ...result.searches.duringChanges.troubles,
     ...result.searches.afterwards.troubles,
   ];

@@ -30,6 +30,7 @@ export function startWriter(options: WriterOptions): Writer {
     const queue = [...options.fresh];
     while (running) {
       const operation = nextOperation(options, queue);
+      options.model.begin(operation);
       const taskUid = await send(options, operation, () => {
         retries += 1;
       });
