@@ -76,7 +76,7 @@ export function buildApp(engine: Engine): FastifyInstance {
     reply.code(shown.status).send(shown.toJSON());
   });
   app.setNotFoundHandler((_request, reply) => {
-    reply.code(404).send(new ApiError('not_found', 'The embedded engine has no such route.').toJSON());
+    reply.code(404).send();
   });
   const context: RouteContext = {
     engine,

@@ -24,7 +24,8 @@ const NAMES = ['offset', 'limit', 'fields', 'retrieveVectors', 'ids', 'filter', 
 
 function checkIds(ids: string[]): string[] {
   for (const [at, id] of ids.entries()) {
-    if (documentId(id) === null) throw invalidId(JSON.stringify(id), `In \`.ids[${at}]\`: `);
+    if (documentId(id) === null)
+      throw invalidId(JSON.stringify(id), `In \`.ids[${at}]\`: `, 'invalid_document_ids');
   }
   return ids;
 }
@@ -84,7 +85,7 @@ export function readFetchQuery(query: Record<string, string>): FetchRequest {
 export function fetchDocuments(index: IndexData, request: FetchRequest): string {
   const code = 'invalid_document_filter';
   checkSort(index, request.sort, 'invalid_document_sort');
-  const matched = evaluateFilter(index, parseFilter(request.filter, code), code);
+  const matched = evaluateFilter(index, parseFilter(request.filter, code), code, '');
   const candidates = request.ids
     ? [...new Set(request.ids.map((id) => index.byId.get(id)))].filter((document) => document !== undefined)
     : [...index.byId.values()];

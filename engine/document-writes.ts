@@ -14,9 +14,9 @@ export function documentId(value: unknown, rawText?: string): string | null {
 }
 
 /** Throws Meilisearch's error for a bad identifier. */
-export function invalidId(shown: string, where = ''): ApiError {
+export function invalidId(shown: string, where = '', code = 'invalid_document_id'): ApiError {
   return new ApiError(
-    'invalid_document_id',
+    code,
     `${where}Document identifier \`${shown}\` is invalid. A document identifier can be of type integer or string, only composed of alphanumeric characters (a-z A-Z 0-9), hyphens (-) and underscores (_), and can not be more than 511 bytes.`,
   );
 }
@@ -60,7 +60,7 @@ export function putDocuments(index: IndexData, texts: string[], options: PutOpti
   if (options.primaryKey !== null && index.primaryKey !== null && options.primaryKey !== index.primaryKey) {
     throw new ApiError(
       'index_primary_key_already_exists',
-      `Index \`${index.uid}\`: Index already has a primary key: \`${index.primaryKey}\`.`,
+      `Index already has a primary key: \`${index.primaryKey}\`.`,
     );
   }
   if (texts.length === 0) return 0;

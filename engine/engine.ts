@@ -133,7 +133,7 @@ export class Engine {
     const done: Task = { ...task };
     try {
       if (fault) throw fault;
-      const details = applyTask(this.indexes, task, documents);
+      const details = this.apply(task, documents);
       done.details = { ...task.details, ...details };
       done.status = 'succeeded';
     } catch (error) {
@@ -146,6 +146,18 @@ export class Engine {
     }
     done.finishedAt = new Date().toISOString();
     return done;
+  }
+
+  private apply(task: Task, documents: string[]): Record<string, unknown> {
+    const details = applyTask(this.indexes, task, documents);
+    const { operation } = task;
+    if (operation?.do === 'updateIndex' && operation.newUid) {
+      // As in Meilisearch, the history goes with the index.
+      for (const earlier of this.tasks.slice(0, task.uid)) {
+        if (earlier?.indexUid === task.indexUid) earlier.indexUid = operation.newUid;
+      }
+    }
+    return details;
   }
 
   private replay({ header, payload }: LogRecord): void {
@@ -201,7 +213,7 @@ export class Engine {
   private reapply(task: Task, documents: string[]): void {
     if (task.error?.code === 'no_space_left_on_device') return;
     try {
-      applyTask(this.indexes, task, documents);
+      this.apply(task, documents);
     } catch (error) {
       if (task.status === 'succeeded') throw error;
     }

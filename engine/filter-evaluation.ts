@@ -15,23 +15,31 @@ export function everyDocument(index: IndexData): Bitmap {
   return all;
 }
 
-/** The documents that a filter matches. Throws ApiError with the given code for what may not be filtered. */
-export function evaluateFilter(index: IndexData, filter: Filter | null, code: string): Bitmap {
+/**
+ * The documents that a filter matches. Throws ApiError with the given code for what may not be filtered; searches and
+ * tasks name the index in it, `lead` being what comes first.
+ */
+export function evaluateFilter(
+  index: IndexData,
+  filter: Filter | null,
+  code: string,
+  lead = `Index \`${index.uid}\`: `,
+): Bitmap {
   if (filter === null) return everyDocument(index);
-  checkAttributes(index, filter, code);
+  checkAttributes(index, filter, code, lead);
   return evaluate(index, filter);
 }
 
-function checkAttributes(index: IndexData, filter: Filter, code: string): void {
+function checkAttributes(index: IndexData, filter: Filter, code: string, lead: string): void {
   if ('parts' in filter) {
-    for (const part of filter.parts) checkAttributes(index, part, code);
-  } else if ('part' in filter) checkAttributes(index, filter.part, code);
+    for (const part of filter.parts) checkAttributes(index, part, code, lead);
+  } else if ('part' in filter) checkAttributes(index, filter.part, code, lead);
   else {
     const { attribute } = filter;
     const name = filter.kind === 'radius' ? '_geo' : attribute.text;
     const fail: (message: string) => never = (message) => {
       const where = `\n${attribute.start + 1}:${attribute.end + 1} ${attribute.source}`;
-      throw new ApiError(code, `Index \`${index.uid}\`: ${message}${where}`);
+      throw new ApiError(code, `${lead}${message}${where}`);
     };
     const features = filterFeatures(index.settings, name);
     if (!features) {
@@ -54,8 +62,9 @@ function checkAttributes(index: IndexData, filter: Filter, code: string): void {
         ...(features.comparison ? ['<', '>', '<=', '>=', 'TO'] : []),
       ];
       const allowed = ['OR', 'AND', 'NOT', ...groups, 'IS EMPTY', 'IS NULL', 'EXISTS'].join(', ');
-      fail(
-        `Filter operator \`${operator}\` is not allowed for the attribute \`${name}\`.\n  - Note: allowed operators: ${allowed}.\n  - Note: field \`${name}\` matched rule #${features.rule} in \`filterableAttributes\`\n  - Hint: enable ${needs} in rule #${features.rule} by modifying the features.filter object\n  - Hint: prepend another rule matching \`${name}\` with appropriate filter features before rule #${features.rule}`,
+      throw new ApiError(
+        code,
+        `${lead}Filter operator \`${operator}\` is not allowed for the attribute \`${name}\`.\n  - Note: allowed operators: ${allowed}.\n  - Note: field \`${name}\` matched rule #${features.rule} in \`filterableAttributes\`\n  - Hint: enable ${needs} in rule #${features.rule} by modifying the features.filter object\n  - Hint: prepend another rule matching \`${name}\` with appropriate filter features before rule #${features.rule}`,
       );
     }
   }
@@ -129,6 +138,7 @@ function evaluateCondition(index: IndexData, filter: Extract<Filter, { attribute
     case 'between': {
       const [from, to] = [Number(filter.from.text), Number(filter.to.text)];
       range((number) => number >= from && number <= to);
+      texts((text) => text >= normalizeFacet(filter.from.text) && text <= normalizeFacet(filter.to.text));
       break;
     }
     case 'compare': {
@@ -182,5 +192,8 @@ function compareRange(
           ? left < right
           : left <= right;
   if (Number.isNaN(number)) texts((text) => test(text, normalizeFacet(value.text)));
-  else range((candidate) => test(candidate, number));
+  else {
+    range((candidate) => test(candidate, number));
+    texts((text) => test(text, value.text)); // Meilisearch compares texts even with a number
+  }
 }

@@ -58,8 +58,7 @@ class Parser {
       TOKEN.lastIndex = end;
       const match = TOKEN.exec(source);
       if (!match) {
-        const rest = source.slice(end).trim();
-        throw new FilterSyntaxError(`${OPERATIONS} at \`${source.trim()}\`.`, source, 0, end + rest.length);
+        throw new FilterSyntaxError(`${OPERATIONS} at \`${source.trim()}\`.`, source, 0, source.length);
       }
       const quoted = match[1] ?? match[2];
       const text = quoted?.replace(/\\(["'])/g, '$1') ?? match[3] ?? match[4]!;
@@ -103,7 +102,7 @@ class Parser {
     if (this.take('(')) {
       const inner = this.or();
       if (!this.take(')'))
-        this.fail(`Expression \`${this.source}\` is missing the following closing delimiter: \`)\`.`);
+        this.fail(`Expression \`${this.source}\` is missing the following closing delimiter: \`)\`.`, 0);
       return inner;
     }
     return this.condition();
@@ -138,7 +137,7 @@ class Parser {
       this.take('TO');
       return { kind: 'between', attribute, from, to: this.value() };
     }
-    return this.fail(`${OPERATIONS} at \`${this.source.slice(attribute.start).trim()}\`.`);
+    return this.fail(`${OPERATIONS} at \`${this.source.slice(attribute.start).trim()}\`.`, attribute.start);
   }
 
   private radius(attribute: Word): Filter {
@@ -174,6 +173,8 @@ class Parser {
     if (token.type === 'plain' && KEYWORDS.has(token.text)) {
       return this.fail(
         `Was expecting a value but instead got \`${token.text}\`, which is a reserved keyword. To use \`${token.text}\` as a field name or a value, surround it by quotes.`,
+        token.start,
+        token.end,
       );
     }
     this.at++;
@@ -187,9 +188,9 @@ class Parser {
     return true;
   }
 
-  private fail(message: string): never {
-    const token = this.tokens[this.at] ?? { start: this.source.length, end: this.source.length };
-    throw new FilterSyntaxError(message, this.source, token.start, Math.max(token.end, this.source.length));
+  private fail(message: string, start?: number, end = this.source.length): never {
+    const from = start ?? this.tokens[this.at]?.start ?? this.source.length;
+    throw new FilterSyntaxError(message, this.source, from, end);
   }
 }
 

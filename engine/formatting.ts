@@ -69,7 +69,7 @@ function cropWindow(
     0,
     matches.findIndex((match) => match !== null),
   );
-  const from = Math.max(0, Math.min(first - Math.floor((length - 1) / 2), tokens.length - length));
+  const from = Math.max(0, Math.min(first - Math.floor(length / 2), tokens.length - length));
   return { from, to: from + length };
 }
 

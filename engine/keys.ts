@@ -65,7 +65,11 @@ export class Keys {
     const key = this.bySecret.get(secret);
     if (!key || (key.expiresAt !== null && Date.parse(key.expiresAt) <= Date.now())) throw invalidKey();
     const access = accessOf(key);
-    if (!access.allows(action, indexUid)) throw invalidKey();
+    if (!access.allows(action)) throw invalidKey();
+    if (indexUid !== undefined && !access.allowsIndex(indexUid)) {
+      const message = `The API key cannot acces the index \`${indexUid}\`, authorized indexes are ${JSON.stringify(key.indexes)}.`;
+      throw new ApiError('invalid_api_key', message, 403);
+    }
     return access;
   }
 

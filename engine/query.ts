@@ -24,7 +24,8 @@ const SEGMENT = /(-?)"([^"]*)"?|([^"\s]+)/g;
 export function parseQuery(index: IndexData, text: string): Query {
   const stopWords = new Set(index.settings.stopWords.map(foldWord));
   const query: Query = { terms: [], negated: [] };
-  let position = 0;
+  // The whole text's tokens give the positions, so that a comma counts here as it does in documents.
+  const places = new Map(tokenize(text).map((token) => [token.start, token.position]));
   let words = 0;
   const endsInWord = /[\p{L}\p{N}\p{M}]$/u.test(text);
   for (const match of text.matchAll(SEGMENT)) {
@@ -32,6 +33,8 @@ export function parseQuery(index: IndexData, text: string): Query {
     const source = phrase ? match[2]! : match[3]!;
     const negated = phrase ? match[1] === '-' : source.startsWith('-') && source.length > 1;
     const tokens = tokenize(source);
+    const sourceStart = match.index + match[0].indexOf(source);
+    const placeOf = (at: number) => places.get(sourceStart + (tokens[at]?.start ?? 0)) ?? 0;
     const isLast = match.index + match[0].length === text.length;
     const kept = tokens.map((token, at) => ({ text: token.word, offset: at }));
     if (phrase) {
@@ -41,19 +44,22 @@ export function parseQuery(index: IndexData, text: string): Query {
         words: significant.map((word) => ({ text: word.text, offset: word.offset - first })),
         phrase: true,
         prefix: false,
-        position,
+        position: placeOf(first),
       };
       const list = negated ? query.negated : query.terms;
       if (significant.length > 0 && list.length < TERM_LIMIT) list.push(term);
       words += kept.length;
-      position += kept.length;
       continue;
     }
     for (const [at, word] of kept.entries()) {
       const prefix =
         isLast && at === kept.length - 1 && endsInWord && index.settings.prefixSearch !== 'disabled';
-      const term: Term = { words: [{ text: word.text, offset: 0 }], phrase: false, prefix, position };
-      position++;
+      const term: Term = {
+        words: [{ text: word.text, offset: 0 }],
+        phrase: false,
+        prefix,
+        position: placeOf(at),
+      };
       if (negated) query.negated.push({ ...term, prefix: false });
       else if (words < WORD_LIMIT && (!stopWords.has(word.text) || prefix)) {
         query.terms.push(term);

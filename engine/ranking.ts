@@ -87,7 +87,7 @@ function buildTextRule(name: string, matching: Matching): Rule | null {
     }
     case 'proximity': {
       const ranks = (document: number): Rank[] => {
-        const max = 7 * (matching.stage(document).terms.length - 1) + 1;
+        const max = 3 * (matching.stage(document).terms.length - 1) + 1;
         return [{ rank: max - proximityCost(matching, document), max }];
       };
       return rankRule(name, ranks, (document) => `"score":${score(ranks(document)[0]!)}`);
@@ -114,18 +114,19 @@ function buildTextRule(name: string, matching: Matching): Rule | null {
         },
       );
     case 'exactness': {
+      const allTerms = query.terms.length;
       const ranks = (document: number): Rank[] => {
         const { type, words } = exactnessOf(matching, document);
         const typeRank = { exactMatch: 3, matchesStart: 2, noExactMatch: 1 }[type];
         return [
           { rank: typeRank, max: 3 },
-          { rank: words + 1, max: allWords + 1 },
+          { rank: words + 1, max: allTerms + 1 },
         ];
       };
       return rankRule(name, ranks, (document) => {
         const { type, words } = exactnessOf(matching, document);
         if (type !== 'noExactMatch') return `"matchType":"${type}","score":${score(ranks(document)[0]!)}`;
-        return `"matchType":"${type}","matchingWords":${words},"maxMatchingWords":${allWords},"score":${score(mergeRanks(ranks(document)))}`;
+        return `"matchType":"${type}","matchingWords":${words},"maxMatchingWords":${allTerms},"score":${score(mergeRanks(ranks(document)))}`;
       });
     }
     default:

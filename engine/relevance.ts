@@ -3,7 +3,7 @@ import { POSITIONS } from './index-data.js';
 import type { Matching, Occurrence } from './matching.js';
 import { typoBudget } from './query.js';
 
-const MAX_DISTANCE = 8;
+const MAX_DISTANCE = 4;
 
 /** Typos of the best occurrences, and how many there could be. */
 export function typoCounts(matching: Matching, document: number): { count: number; max: number } {
@@ -13,7 +13,7 @@ export function typoCounts(matching: Matching, document: number): { count: numbe
   for (const term of matching.stage(document).terms) {
     count += Math.min(2, ...found[term]!.map(({ typoCount }) => typoCount));
     const { phrase, words } = matching.query.terms[term]!;
-    if (!phrase) max += typoBudget(matching.index, words[0]!.text);
+    if (!phrase) max += Math.max(1, typoBudget(matching.index, words[0]!.text)); // as Meilisearch, which may split words
   }
   return { count: Math.min(count, max), max };
 }
@@ -31,21 +31,23 @@ function pairDistance(left: Occurrence[], right: Occurrence[], width: number): n
   return best;
 }
 
-/** How far the query's neighbours are apart: 0 for each pair side by side, up to 7. */
+/** How far the query's neighbours are apart: 0 for each pair side by side, up to 3. */
 export function proximityCost(matching: Matching, document: number): number {
   const found = matching.occurrences(document);
   const { terms } = matching.stage(document);
   let cost = 0;
   for (let at = 1; at < terms.length; at++) {
-    const words = matching.query.terms[terms[at - 1]!]!.words;
-    const width = words[words.length - 1]!.offset + 1;
+    const left = matching.query.terms[terms[at - 1]!]!;
+    const width = left.words[left.words.length - 1]!.offset + 1;
+    // Words that the query itself keeps apart need not be close.
+    if (matching.query.terms[terms[at]!]!.position !== left.position + width) continue;
     cost += pairDistance(found[terms[at - 1]!]!, found[terms[at]!]!, width) - 1;
   }
   return cost;
 }
 
 function bucketDistance(distance: number): number {
-  const limits = [0, 1, 2, 3, 4, 6, 10, 18, 34, 66];
+  const limits = [0, 1, 4, 7, 11, 16, 24, 64, 256, 1024];
   const bucket = limits.findIndex((limit) => distance <= limit);
   return bucket < 0 ? 10 : bucket;
 }

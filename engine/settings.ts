@@ -100,6 +100,14 @@ const EXPECTED: Record<Kind, string> = {
   integer: 'a positive integer',
   boolean: 'a boolean',
 };
+/** Lists that Meilisearch keeps as sorted sets. */
+const SETS = new Set([
+  'sortableAttributes',
+  'stopWords',
+  'nonSeparatorTokens',
+  'separatorTokens',
+  'dictionary',
+]);
 const RULES = new Set([
   'words',
   'typo',
@@ -181,7 +189,7 @@ export function mergeSettings(current: Settings, patch: Record<string, unknown>)
       else delete merged[name];
     } else if (KINDS[name] === 'object' && name !== 'synonyms') {
       merged[name] = mergeObject(merged[name], value, defaults[name]);
-    } else merged[name] = value;
+    } else merged[name] = SETS.has(name) ? [...new Set(value as string[])].sort() : value;
   }
   return merged as unknown as Settings;
 }

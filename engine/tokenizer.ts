@@ -11,7 +11,7 @@ export interface Token {
 
 const WORD =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]|[\p{L}\p{N}\p{M}]+?(?=[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]|[^\p{L}\p{N}\p{M}]|$)/gu;
-const HARD_SEPARATOR = /[.;,!?(){}[\]|:"«»。、]/;
+const HARD_SEPARATOR = /[.;,!?(){}[\]|:。、]/;
 const PLAIN = /^[a-z0-9]+$/;
 
 /** One word as it is indexed. */

@@ -5,7 +5,6 @@ import { indexUidOf, type Query, type RouteContext, sendJson } from '../app.js';
 import { requireIndex } from '../application.js';
 import { documentTexts, idTexts, jsonBody, jsonText } from '../bodies.js';
 import { type FetchRequest, fetchDocuments, readFetchBody, readFetchQuery } from '../document-reads.js';
-import { documentId, invalidId } from '../document-writes.js';
 import { parseFilter } from '../filter-grammar.js';
 import { showDocument } from '../formatting.js';
 import { describeValue } from '../settings.js';
@@ -77,7 +76,6 @@ export function documentRoutes(app: FastifyInstance, { engine, authorize, accept
   app.delete('/indexes/:uid/documents/:id', (request, reply) => {
     authorize(request, 'documents.delete', indexUidOf(request));
     const { id } = request.params as { id: string };
-    if (documentId(id) === null) throw invalidId(JSON.stringify(id));
     return acceptDeletion(request, reply, [id]);
   });
 
@@ -111,7 +109,7 @@ export function documentRoutes(app: FastifyInstance, { engine, authorize, accept
       indexUid,
       type: 'documentDeletion',
       operation: { do: 'clear' },
-      details: { providedIds: 0, deletedDocuments: null, originalFilter: null },
+      details: { deletedDocuments: null },
       customMetadata: (request.query as Query).customMetadata,
     });
   });

@@ -43,7 +43,7 @@ export function searchRoutes(app: FastifyInstance, { engine, authorize }: RouteC
         return search(requireIndex(engine.indexes, uid), parameters, [['indexUid', JSON.stringify(uid)]]);
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        throw new ApiError(error.code, `Inside \`.queries[${at}]\`: ${error.message}`, error.status);
+        throw new ApiError(error.code, `Inside \`.queries[${at}]\`: ${error.message}`, 400);
       }
     });
     return sendJson(reply, `{"results":[${results.join(',')}]}`);

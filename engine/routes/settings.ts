@@ -3,7 +3,14 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { indexUidOf, type RouteContext } from '../app.js';
 import { requireIndex } from '../application.js';
 import { jsonBody } from '../bodies.js';
-import { checkSettings, defaultSettings, SETTING_ROUTES } from '../settings.js';
+import { checkSettings, SETTING_ROUTES } from '../settings.js';
+
+/** Meilisearch shows the two lists with a default of `*` as that default. */
+function resetDetails(patch: Record<string, unknown>): Record<string, unknown> {
+  const shown: Record<string, unknown> = {};
+  for (const name of ['displayedAttributes', 'searchableAttributes']) if (name in patch) shown[name] = ['*'];
+  return shown;
+}
 
 export function settingRoutes(app: FastifyInstance, { engine, authorize, accept }: RouteContext): void {
   const read = (request: FastifyRequest) => {
@@ -24,10 +31,10 @@ export function settingRoutes(app: FastifyInstance, { engine, authorize, accept 
         mayCreate: !deletion && access.allows('indexes.create', indexUid),
         deletion,
       },
-      details: patch,
+      details: deletion ? { ...patch, ...resetDetails(patch) } : patch,
     };
   };
-  const reset = Object.fromEntries(Object.keys(defaultSettings()).map((name) => [name, null]));
+  const reset = Object.fromEntries([...SETTING_ROUTES.values()].map((name) => [name, null]));
 
   app.get('/indexes/:uid/settings', read);
   app.patch('/indexes/:uid/settings', (request, reply) =>

@@ -2,16 +2,15 @@
 import type { FastifyInstance } from 'fastify';
 import { indexUidOf, type RouteContext } from '../app.js';
 import { requireIndex } from '../application.js';
-import { ENGINE_CLASSES } from '../classes.js';
 import type { Engine } from '../engine.js';
 import type { IndexData } from '../index-data.js';
 
 function indexStats(engine: Engine, index: IndexData): Record<string, unknown> {
   return {
+    numberOfDocuments: index.size,
     rawDocumentDbSize: index.rawBytes,
     avgDocumentSize: index.size === 0 ? 0 : Math.round(index.rawBytes / index.size),
     isIndexing: engine.isIndexing(index.uid),
-    numberOfDocuments: index.size,
     numberOfEmbeddings: 0,
     numberOfEmbeddedDocuments: 0,
     fieldDistribution: Object.fromEntries([...index.fieldDistribution].sort(([a], [b]) => (a < b ? -1 : 1))),
@@ -28,7 +27,6 @@ export function systemRoutes(app: FastifyInstance, { engine, authorize }: RouteC
       commitDate: 'unknown',
       pkgVersion: '1.50.0',
       engine: 'miroir-embedded',
-      classes: ENGINE_CLASSES,
     };
   });
 

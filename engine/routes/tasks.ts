@@ -15,7 +15,7 @@ export function taskRoutes(app: FastifyInstance, { engine, authorize }: RouteCon
     const { taskUid } = request.params as { taskUid: string };
     if (!/^\d+$/.test(taskUid)) {
       throw new ApiError(
-        'invalid_task_uid',
+        'invalid_task_uids',
         `Task uid \`${taskUid}\` is invalid. It should only contain numeric characters.`,
       );
     }
