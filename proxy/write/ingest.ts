@@ -1,0 +1,178 @@
+// A documents payload from its first byte to its number in the journal: judged, split by shard, staged, appended.
+import { randomUUID } from 'node:crypto';
+import { PayloadJudge } from '../../shared/core/documents.js';
+import type { AdditionMeta } from '../../shared/core/entries.js';
+import { ApiError } from '../../shared/core/errors.js';
+import { shardOf } from '../../shared/core/placement.js';
+import { usesGeo } from '../../shared/core/special-fields.js';
+import { summarizeTask, type TaskSummary } from '../../shared/core/tasks.js';
+import { findIndex, type Topology, type TopologyIndex } from '../../shared/core/topology.js';
+import type { AppendInput, AppendResult } from '../../shared/io/store.js';
+import type { ProxyContext } from '../context.js';
+import { createInput } from './append.js';
+import { type PayloadFormat, PayloadSource, readDocuments } from './payload.js';
+import { Staging } from './staging.js';
+
+export interface Ingest {
+  indexUid: string;
+  method: AdditionMeta['method'];
+  /** The query's primaryKey, or null. */
+  primaryKey: string | null;
+  format: PayloadFormat;
+  /** Decoded, not yet limited. */
+  body: AsyncIterable<Uint8Array>;
+}
+
+/** What the payload was read with. */
+interface Basis {
+  index: TopologyIndex | undefined;
+  shardCount: number;
+}
+
+interface Reading {
+  basis: Basis;
+  judge: PayloadJudge;
+  staging: Staging;
+  received: number;
+}
+
+/** Conflicts in a row after which the client is asked to come again. */
+const MAX_ATTEMPTS = 20;
+
+/** Takes a payload in and answers its task. Nothing is written when it throws. */
+export async function ingestDocuments(ctx: ProxyContext, ingest: Ingest): Promise<TaskSummary> {
+  const source = new PayloadSource(ingest.body, ctx.options.payloadLimitBytes);
+  const requestId = randomUUID();
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const reading = await read(ctx, ingest, source);
+    let task: TaskSummary | null = null;
+    try {
+      task = await append(ctx, ingest, reading, requestId);
+    } finally {
+      // Also after an answer that never came: staged parts that were claimed are no longer under this id.
+      if (task === null || reading.judge.failure !== null) await dropQuietly(ctx, reading.staging);
+    }
+    if (task !== null) return task;
+    if (!source.isRepeatable) break;
+  }
+  throw new ApiError(
+    'miroir_topology_changed',
+    `Index \`${ingest.indexUid}\` changed while the documents were read. Nothing was written; send it again.`,
+  );
+}
+
+async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): Promise<Reading> {
+  // A slow upload must not hold back flips, so the topology is let go and looked at again before the append.
+  const hold = ctx.watcher.acquire('write');
+  const basis = basisOf(hold.topology, ingest.indexUid);
+  hold.release();
+  const judge = new PayloadJudge({
+    indexUid: ingest.indexUid,
+    indexPrimaryKey: basis.index?.primaryKey ?? null,
+    givenPrimaryKey: ingest.primaryKey,
+    checkGeo: usesGeo(basis.index?.settings ?? {}),
+    format: ingest.format.kind,
+  });
+  const staging = new Staging(ctx.store);
+  try {
+    const received = await readDocuments(
+      source,
+      ingest.format,
+      (bytes, fields, fieldCount, suspect) => {
+        const id = judge.judge(bytes, fields, fieldCount, suspect);
+        if (id === null) return;
+        staging.addDocument(shardOf(id, basis.shardCount, ctx.hash), bytes, fieldCount === 0);
+      },
+      // The rest of a payload that fails is read for its syntax only.
+      async () => {
+        if (judge.failure !== null) await staging.drop();
+        else if (staging.isFull) await staging.flush();
+      },
+    );
+    judge.finish();
+    return { basis, judge, staging, received };
+  } catch (error) {
+    await dropQuietly(ctx, staging);
+    throw error;
+  }
+}
+
+function basisOf(topology: Topology, indexUid: string): Basis {
+  const index = findIndex(topology, indexUid);
+  return { index, shardCount: index?.shardCount ?? topology.defaultShardCount };
+}
+
+/** Numbers what was read; null when it no longer fits the index. */
+async function append(
+  ctx: ProxyContext,
+  ingest: Ingest,
+  reading: Reading,
+  requestId: string,
+): Promise<TaskSummary | null> {
+  const { judge, staging, received } = reading;
+  const failure = judge.failure;
+  const stagingId = failure === null ? await staging.settle() : null;
+  const meta: AdditionMeta = {
+    kind: 'documentAdditionOrUpdate',
+    method: ingest.method,
+    primaryKey: ingest.primaryKey,
+    receivedDocuments: received,
+  };
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const hold = ctx.watcher.acquire('write');
+    let result: AppendResult;
+    try {
+      const now = basisOf(hold.topology, ingest.indexUid);
+      if (!fits(reading, now)) return null;
+      const index = now.index;
+      const primaryKey = failure === null ? judge.primaryKey : null;
+      result = await appendOnce(ctx, {
+        requestId,
+        indexUid: ingest.indexUid,
+        meta,
+        stagingId,
+        expected: { incarnation: index?.incarnation ?? null, primaryKey: index?.primaryKey ?? null },
+        createIndex: index === undefined ? createInput(hold.topology, primaryKey, ctx.hash) : null,
+        setPrimaryKey: index !== undefined && index.primaryKey === null ? primaryKey : null,
+        failure,
+        details: null,
+      });
+    } finally {
+      hold.release();
+    }
+    if (result.ok) return summarizeTask(result.seq, ingest.indexUid, meta, result.enqueuedAt);
+    await ctx.watcher.refresh();
+  }
+  return null;
+}
+
+/** Whether what was found in the payload holds for the index as it is now. */
+function fits({ basis, judge }: Reading, now: Basis): boolean {
+  const before = basis.index;
+  if (judge.failure !== null) {
+    return before?.incarnation === now.index?.incarnation && before?.primaryKey === now.index?.primaryKey;
+  }
+  if (now.shardCount !== basis.shardCount) return false;
+  if (now.index === undefined) return before === undefined;
+  // Two first writes that agree on the key may both create the index; the later one finds it there.
+  return now.index.primaryKey === null || now.index.primaryKey === judge.primaryKey;
+}
+
+/** A commit whose answer was lost is asked again under the same request id, which numbers it once. */
+async function appendOnce(ctx: ProxyContext, input: AppendInput): Promise<AppendResult> {
+  try {
+    return await ctx.store.appendEntry(input);
+  } catch (error) {
+    ctx.log.warn({ err: error, requestId: input.requestId }, 'the append did not answer; asking again');
+    return ctx.store.appendEntry(input);
+  }
+}
+
+async function dropQuietly(ctx: ProxyContext, staging: Staging): Promise<void> {
+  try {
+    await staging.drop();
+  } catch (error) {
+    // The store collects forgotten staging rows by their age.
+    ctx.log.warn({ err: error, stagingId: staging.id }, 'staged parts could not be dropped');
+  }
+}

@@ -1,0 +1,106 @@
+// Gathers what a payload brings for each shard and stages it in the store in pieces of about a megabyte, in order.
+import { randomUUID } from 'node:crypto';
+import type { EntryPart } from '../../shared/core/entries.js';
+import { SHARD_FIELD, shardMark } from '../../shared/core/topology.js';
+import type { Store } from '../../shared/io/store.js';
+
+const FLUSH_BYTES = 1024 * 1024;
+const CLOSING_BRACE = 0x7d;
+const COMMA = Buffer.from(',');
+
+interface OpenPart {
+  pieces: Uint8Array[];
+  sizeBytes: number;
+  documentCount: number;
+}
+
+export class Staging {
+  readonly id = randomUUID();
+  private open = new Map<number, OpenPart>();
+  private openBytes = 0;
+  private flushing: Promise<void> = Promise.resolve();
+  private used = false;
+  private readonly marks: Buffer[] = [];
+
+  constructor(private readonly store: Pick<Store, 'stageParts' | 'dropStaging'>) {}
+
+  /** Adds a document to its shard and gives it the hidden field, as text. */
+  addDocument(shard: number, bytes: Uint8Array, isEmpty: boolean): void {
+    this.marks[shard] ??= Buffer.from(`"${SHARD_FIELD}":"${shardMark(shard)}"}`);
+    const mark = this.marks[shard]!;
+    const body = bytes.subarray(0, bytes.lastIndexOf(CLOSING_BRACE));
+    if (isEmpty) this.add(shard, [body, mark]);
+    else this.add(shard, [body, COMMA, mark]);
+  }
+
+  /** Adds an id that is to be deleted. */
+  addId(shard: number, id: string): void {
+    this.add(shard, [Buffer.from(JSON.stringify(id))]);
+  }
+
+  /** True when enough has gathered for flush. */
+  get isFull(): boolean {
+    return this.openBytes >= FLUSH_BYTES;
+  }
+
+  /** Hands what has gathered to the store, once the piece before it is there. */
+  async flush(): Promise<void> {
+    if (this.openBytes === 0) return;
+    const parts: EntryPart[] = [];
+    for (const [shard, part] of this.open) {
+      parts.push({ shard, payload: join(part), documentCount: part.documentCount });
+    }
+    this.open = new Map();
+    this.openBytes = 0;
+    this.used = true;
+    // One piece is on its way while the next one gathers; pieces of one shard must not overtake each other.
+    await this.flushing;
+    this.flushing = this.store.stageParts(this.id, parts);
+    // The failure is thrown by the next flush or by settle; without this it would end the process before.
+    this.flushing.catch(() => {});
+  }
+
+  /** Stages the rest. Answers the staging id, or null when there was nothing. */
+  async settle(): Promise<string | null> {
+    await this.flush();
+    await this.flushing;
+    return this.used ? this.id : null;
+  }
+
+  /** Forgets everything, in memory and in the store. */
+  async drop(): Promise<void> {
+    this.open.clear();
+    this.openBytes = 0;
+    if (!this.used) return;
+    this.used = false;
+    await this.flushing.catch(() => {});
+    await this.store.dropStaging(this.id);
+  }
+
+  private add(shard: number, pieces: Uint8Array[]): void {
+    let part = this.open.get(shard);
+    if (part === undefined) {
+      part = { pieces: [], sizeBytes: 0, documentCount: 0 };
+      this.open.set(shard, part);
+    } else {
+      pieces.unshift(COMMA);
+    }
+    for (const piece of pieces) {
+      part.pieces.push(piece);
+      part.sizeBytes += piece.length;
+      this.openBytes += piece.length;
+    }
+    part.documentCount++;
+  }
+}
+
+/** One buffer of its own: what is sent to the store's thread is copied whole, pools included. */
+function join(part: OpenPart): Uint8Array {
+  const payload = new Uint8Array(part.sizeBytes);
+  let at = 0;
+  for (const piece of part.pieces) {
+    payload.set(piece, at);
+    at += piece.length;
+  }
+  return payload;
+}
