@@ -48,6 +48,10 @@ const schema = z.strictObject({
   /** Moves at the same time, unless a change says otherwise. */
   concurrency: z.coerce.number().int().min(1).max(64).default(2),
   copyChunkDocuments: z.coerce.number().int().min(1).default(1_000),
+  /** A node that takes no deliveries for so long leaves in-sync, so that tasks succeed without it. */
+  demoteAfterMs: durationMs(3_000),
+  /** How long one step of a move is tried again before the move needs attention. */
+  stepDeadlineMs: durationMs(600_000),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
 

@@ -92,8 +92,10 @@ export interface DeliveryEntry {
   primaryKey: string | null;
   /** The shards that the stream holds live on this node and that the entry touches. */
   liveShards: number[];
-  /** Payloads of those shards, in order. Empty when nothing is to be sent. */
-  payloads: Uint8Array[];
+  /** Those of them whose deletions this node counts for the task's details (their first in-sync replica). */
+  countedShards: number[];
+  /** Payloads of the live shards, in order. Empty when nothing is to be sent. */
+  parts: { shard: number; payload: Uint8Array }[];
   /** True when an outcome is fixed already: by validation, or by another node that confirmed first. */
   outcome: 'succeeded' | 'failed' | null;
   /** True when the entry failed before delivery: it is only passed over. */
@@ -284,6 +286,10 @@ export interface Store {
     clean: boolean,
   ): Promise<void>;
   reportStream(node: NodeId, generation: number, lastError: string | null): Promise<void>;
+  /** The user's settings of an index as of a journal number: what the settings entries up to it left. */
+  readSettingsAt(incarnation: number, seq: number): Promise<Record<string, unknown>>;
+  /** Whether the stream has entries or controls to work on; cheap, for polling. Throws StaleGeneration. */
+  hasWork(node: NodeId, generation: number): Promise<boolean>;
   setPhysicalName(node: NodeId, generation: number, incarnation: number, name: string | null): Promise<void>;
   setProvisioned(node: NodeId, generation: number): Promise<void>;
   /** Marks that requests outside a group (controls, fences) are about to be sent, or are all answered. */

@@ -124,7 +124,7 @@ export async function readReplay(
     );
     bytes += parts.reduce((sum, part) => sum + part.size_bytes, 0);
     if (step.entries.length > 0 && bytes > limits.bytes) break;
-    entry.payloads = parts.map((part) => part.payload);
+    entry.parts = parts.map((part) => ({ shard, payload: part.payload }));
     if (entry.meta.kind === 'documentDeletion' && entry.meta.mode === 'filter') {
       const match = await one<{ ids: string }>(
         tx,

@@ -96,6 +96,13 @@ async function applyEffect(tx: Tx, entry: OpenEntry): Promise<number | null> {
     await tx.run('UPDATE indexes SET settings = ? WHERE incarnation = ?', [entry.settings, entry.incarnation]);
     epoch = await bumpEpoch(tx, `task ${entry.seq} changed the settings of ${entry.index_uid}`);
   }
+  if (entry.kind === 'settingsUpdate' && entry.settings !== null && entry.outcome === 'failed') {
+    // Nodes refused it: later patches build on what is really there.
+    await tx.run('UPDATE indexes SET journaled_settings = settings WHERE incarnation = ? AND journaled_settings = ?', [
+      entry.incarnation,
+      entry.settings,
+    ]);
+  }
   if (entry.kind === 'indexDeletion' && entry.incarnation !== null && entry.outcome !== 'failed') {
     await tx.run('DELETE FROM replicas WHERE incarnation = ?', [entry.incarnation]);
     epoch = await bumpEpoch(tx, `task ${entry.seq} deleted the index ${entry.index_uid}`);

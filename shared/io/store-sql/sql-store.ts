@@ -46,6 +46,8 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     readGroup: write(streams.readGroup),
     confirmEntries: write(streams.confirmEntries),
     reportStream: write(streams.reportStream),
+    readSettingsAt: read(streams.readSettingsAt),
+    hasWork: read(streams.hasWork),
     setPhysicalName: write(streams.setPhysicalName),
     setProvisioned: write(streams.setProvisioned),
     setUnclean: write(streams.setUnclean),

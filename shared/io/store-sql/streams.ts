@@ -104,7 +104,8 @@ export function toDelivery(row: JournalEntryRow): DeliveryEntry {
     physicalName: row.name,
     primaryKey: row.primary_key,
     liveShards: [],
-    payloads: [],
+    countedShards: [],
+    parts: [],
     outcome: row.outcome,
     skipped: row.refused === 1,
     settings: parseJson(row.settings),
@@ -143,9 +144,13 @@ export async function readGroup(
       if (entries.length > 0 && bytes + size > limits.bytes) break;
       bytes += size;
       entry.liveShards = [...new Set(parts.map((part) => part.shard))];
-      entry.payloads = parts.map((part) => part.payload);
+      entry.parts = parts.map(({ shard, payload }) => ({ shard, payload }));
     } else if (row.incarnation !== null) {
       entry.liveShards = await readLiveShards(tx, node, row.incarnation);
+    }
+    if (entry.meta.kind === 'documentDeletion' && entry.liveShards.length > 0) {
+      const counted = await readCountedShards(tx, node, entry.incarnation);
+      entry.countedShards = entry.liveShards.filter((shard) => counted.has(shard));
     }
     entries.push(entry);
     if (row.barrier === 1) break;
@@ -169,6 +174,36 @@ async function readLiveShards(tx: Tx, node: NodeId, incarnation: number): Promis
     [node, incarnation],
   );
   return rows.map((row) => row.shard);
+}
+
+/** The shards of which this node is the first in-sync replica: it alone reports how much was deleted there. */
+async function readCountedShards(tx: Tx, node: NodeId, incarnation: number): Promise<Set<number>> {
+  const rows = await tx.all<{ shard: number }>(
+    `SELECT shard FROM replicas WHERE incarnation = ? AND state = 'in-sync' GROUP BY shard HAVING MIN(node) = ?`,
+    [incarnation, node],
+  );
+  return new Set(rows.map((row) => row.shard));
+}
+
+export async function readSettingsAt(tx: Tx, incarnation: number, seq: number): Promise<Record<string, unknown>> {
+  const row = await one<{ settings: string }>(
+    tx,
+    `SELECT settings FROM journal WHERE incarnation = ? AND seq <= ? AND settings IS NOT NULL
+       AND COALESCE(outcome, 'succeeded') = 'succeeded' ORDER BY seq DESC LIMIT 1`,
+    [incarnation, seq],
+  );
+  return parseJson<Record<string, unknown>>(row?.settings) ?? {};
+}
+
+export async function hasWork(tx: Tx, node: NodeId, generation: number): Promise<boolean> {
+  const stream = await requireGeneration(tx, node, generation);
+  const row = await one<{ found: number }>(
+    tx,
+    `SELECT 1 AS found FROM cluster WHERE next_seq - 1 > ?
+     UNION ALL SELECT 1 FROM controls WHERE node = ? AND status = 'waiting' LIMIT 1`,
+    [stream.position, node],
+  );
+  return row !== undefined;
 }
 
 /** Fixes outcomes at their first confirmation, moves the position, finishes what is now finished. */

@@ -1,0 +1,42 @@
+// What activities work with. Built once in worker/main, or by a test.
+import type { NodeDirectory } from '../shared/io/node-directory.js';
+import type { Store } from '../shared/io/store.js';
+
+export interface Log {
+  info(fields: Record<string, unknown>, message: string): void;
+  warn(fields: Record<string, unknown>, message: string): void;
+  error(fields: Record<string, unknown>, message: string): void;
+}
+
+export interface ActivityOptions {
+  /** How long a stream sleeps when it has nothing to do. */
+  pollMs: number;
+  /** A node that does not take deliveries for so long leaves in-sync. */
+  demoteAfterMs: number;
+  /** A stream's activity ends after this, and its workflow continues as new. */
+  streamMs: number;
+  groupEntries: number;
+  groupBytes: number;
+  /** Documents a copy chunk, unless the change says otherwise. */
+  copyChunkDocuments: number;
+  /** Key of nodes for which the store has none. */
+  nodeMasterKey: string | null;
+}
+
+export const DEFAULT_ACTIVITY_OPTIONS: ActivityOptions = {
+  pollMs: 10,
+  demoteAfterMs: 3_000,
+  streamMs: 3_600_000,
+  groupEntries: 500,
+  groupBytes: 32 * 1024 * 1024,
+  copyChunkDocuments: 2_000,
+  nodeMasterKey: null,
+};
+
+export interface ActivityDeps {
+  store: Store;
+  nodes: NodeDirectory;
+  hash: (text: string) => bigint;
+  log: Log;
+  options: ActivityOptions;
+}

@@ -1,0 +1,162 @@
+// All activities of Miroir, made from what they work with.
+import type { NodeId } from '../shared/core/topology.js';
+import type { MoveRow } from '../shared/io/store.js';
+import type { ChangeNode, MoveInput, ValidatedChange } from '../workflows/messages.js';
+import { type Beat, withBeat } from './beat.js';
+import { addNodes, awaitProvisioned, releaseNodes } from './changes/nodes.js';
+import { planChange } from './changes/plan.js';
+import { type ChangeDefaults, validateChange } from './changes/validate.js';
+import type { ActivityDeps } from './deps.js';
+import { runStep } from './failures.js';
+import { copyShard } from './moves/copy.js';
+import { deleteReplica } from './moves/delete.js';
+import { flipShard } from './moves/flip.js';
+import { joinShard } from './moves/join.js';
+import { snapshotShard } from './moves/snapshot.js';
+import { verifyShard } from './moves/verify.js';
+import { runStream } from './stream/stream.js';
+
+export interface WorkerDeps extends ActivityDeps {
+  /** Names this process in streams and logs. */
+  holder: string;
+  defaults: ChangeDefaults;
+  heartbeatIntervalMs: number;
+  /** True once this process is to stop: streams end between two groups. */
+  isEnding: () => boolean;
+  /** Starts the stream's workflow of a node unless it runs. */
+  startStream: (node: NodeId) => Promise<void>;
+}
+
+export function createActivities(deps: WorkerDeps) {
+  const { store } = deps;
+
+  /** A step of a move: beaten, timed, and written into the move's audit with what came of it. */
+  async function moveStep<T extends object>(
+    step: string,
+    moveId: string,
+    work: (beat: Beat) => Promise<T>,
+  ): Promise<T> {
+    return withBeat(deps.heartbeatIntervalMs, async (beat) => {
+      const begun = performance.now();
+      const at = new Date().toISOString();
+      const record = async (detail: Record<string, unknown>) => {
+        const durationMs = performance.now() - begun;
+        await store.recordStep({ moveId, step, attempt: beat.attempt, at, durationMs, detail });
+      };
+      try {
+        const result = await runStep(() => work(beat));
+        await record({ ...result } as Record<string, unknown>);
+        return result;
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        if (!beat.signal.aborted) {
+          await store.updateMove(moveId, { lastError: message });
+          await record({ error: message });
+        }
+        throw error;
+      }
+    });
+  }
+
+  return {
+    async validateChange(run: { workflowId: string; changeId: string; input: unknown }): Promise<ValidatedChange> {
+      return validateChange(deps, deps.defaults, run);
+    },
+
+    /** Moves of dead runs that still own a replica, and which side of each must go. */
+    async listLeftovers(changeId: string): Promise<{ moveId: string; side: 'source' | 'target' }[]> {
+      const moves = await store.adoptLeftovers(changeId);
+      return moves.map((move: MoveRow) => ({
+        moveId: move.id,
+        side: move.flippedEpoch === null ? 'target' : 'source',
+      }));
+    },
+
+    /** What a failed move still owns: nothing, its target, or after its flip its source. */
+    async listFailed(moveIds: string[]): Promise<{ moveId: string; side: 'source' | 'target' }[]> {
+      const moves = await Promise.all(moveIds.map((id) => store.readMove(id)));
+      return moves
+        .filter((move) => move !== null)
+        .map((move) => ({ moveId: move.id, side: move.flippedEpoch === null ? 'target' : 'source' }));
+    },
+
+    async addNodes(changeId: string, nodes: ChangeNode[]): Promise<void> {
+      await withBeat(deps.heartbeatIntervalMs, async (beat) => {
+        await runStep(() => addNodes(deps, changeId, nodes, beat));
+        for (const node of nodes) await deps.startStream(node.id);
+        await awaitProvisioned(
+          deps,
+          changeId,
+          nodes.map((node) => node.id),
+          beat,
+        );
+      });
+    },
+
+    async planChange(change: ValidatedChange): Promise<{ moves: number; documents: number }> {
+      return withBeat(deps.heartbeatIntervalMs, (beat) => planChange(deps, change, beat));
+    },
+
+    async finishChange(change: ValidatedChange): Promise<void> {
+      await runStep(async () => {
+        if (change.kind === 'remove') await releaseNodes(deps, change.changeId, change.removed);
+        if (change.kind === 'drain')
+          for (const id of change.removed)
+            await store.setNodeState(id, 'drained', `change ${change.changeId} drained ${id}`);
+        await store.setChangeStatus(change.changeId, 'done');
+        await store.collectGarbage();
+      });
+    },
+
+    /** The nodes of a change that will not go on become ordinary members again. */
+    async abandonChange(changeId: string, removed: NodeId[], status: 'aborted' | 'failed'): Promise<void> {
+      for (const id of removed) {
+        const topology = await store.readTopology();
+        if (topology.nodes.find((node) => node.id === id)?.state === 'draining')
+          await store.setNodeState(id, 'active', `change ${changeId} was ${status}`);
+      }
+      await store.setChangeStatus(changeId, status);
+    },
+
+    async reportAttention(changeId: string, needed: boolean): Promise<void> {
+      await store.setChangeStatus(changeId, needed ? 'needs-attention' : 'running');
+    },
+
+    async markMove(moveId: string, phase: 'failed' | 'skipped' | 'aborted' | 'done', error: string | null) {
+      const over = phase === 'failed' ? undefined : new Date().toISOString();
+      await store.updateMove(moveId, { phase, ...(error === null ? {} : { lastError: error }), finishedAt: over });
+    },
+
+    snapshotShard: (moveId: string) => moveStep('snapshot', moveId, (beat) => snapshotShard(deps, moveId, beat)),
+    copyShard: (moveId: string, options: Pick<MoveInput, 'copyChunkDocuments' | 'copyDocumentsPerSecond'>) =>
+      moveStep('copy', moveId, (beat) =>
+        copyShard(
+          deps,
+          moveId,
+          { chunkDocuments: options.copyChunkDocuments, documentsPerSecond: options.copyDocumentsPerSecond },
+          beat,
+        ),
+      ),
+    joinShard: (moveId: string) => moveStep('join', moveId, (beat) => joinShard(deps, moveId, beat)),
+    verifyShard: (moveId: string) => moveStep('verify', moveId, (beat) => verifyShard(deps, moveId, beat)),
+    flipShard: (moveId: string) => moveStep('flip', moveId, (beat) => flipShard(deps, moveId, beat)),
+    deleteReplica: (moveId: string, side: 'source' | 'target') =>
+      moveStep('delete', moveId, (beat) => deleteReplica(deps, moveId, side, beat)),
+
+    /** A node's stream, for as long as this worker holds it. */
+    async deliver(node: NodeId): Promise<'over' | 'removed'> {
+      return withBeat(deps.heartbeatIntervalMs, async (beat) => {
+        const endMs = performance.now() + deps.options.streamMs;
+        return runStream(deps, {
+          node,
+          holder: deps.holder,
+          signal: beat.signal,
+          isOver: () => deps.isEnding() || performance.now() > endMs,
+          report: (progress) => beat.report(progress),
+        });
+      });
+    },
+  };
+}
+
+export type Activities = ReturnType<typeof createActivities>;

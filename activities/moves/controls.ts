@@ -1,0 +1,40 @@
+// Asking a node's stream for a step and waiting until it has done it.
+import type { Control, Store } from '../../shared/io/store.js';
+import type { Beat } from '../beat.js';
+
+export type NewControl = Omit<Control, 'id' | 'status' | 'result' | 'key'> & { key: string };
+
+const POLL_MS = 10;
+
+/** The stream could not do the step; a later attempt may. */
+export class ControlFailed extends Error {
+  constructor(control: Control) {
+    super(
+      `node ${control.node} could not ${control.kind} shard ${control.shard}: ${String(control.result?.message ?? 'no reason given')}`,
+    );
+    this.name = 'ControlFailed';
+  }
+}
+
+/**
+ * Enqueues a control. A key that failed before gets the next number behind it, so that a retry is a new request while
+ * a restart after a crash finds the one that is already there.
+ */
+export async function requestControl(store: Store, control: NewControl): Promise<number> {
+  for (let count = 0; ; count += 1) {
+    const id = await store.enqueueControl({ ...control, key: `${control.key}#${count}` });
+    const [known] = await store.readControls([id]);
+    if (known?.status !== 'failed') return id;
+  }
+}
+
+/** Waits for a control; throws ControlFailed when the stream gave up on it. */
+export async function awaitControl(store: Store, id: number, beat: Beat): Promise<Record<string, unknown>> {
+  for (;;) {
+    const [control] = await store.readControls([id]);
+    if (!control) throw new Error('the step was dropped: its node has left the topology');
+    if (control.status === 'failed') throw new ControlFailed(control);
+    if (control.status === 'done') return control.result ?? {};
+    await beat.sleep(POLL_MS);
+  }
+}

@@ -1,0 +1,63 @@
+// Copy: the snapshot's ids in chunks, each read and written by the target's stream. Goes on in the list after a crash.
+import type { Beat } from '../beat.js';
+import type { ActivityDeps } from '../deps.js';
+import { awaitControl, requestControl } from './controls.js';
+
+export interface CopyOptions {
+  chunkDocuments: number | null;
+  documentsPerSecond: number | null;
+}
+
+/** Chunks asked for at a time: the next is read while one is indexed. */
+const AHEAD = 3;
+
+export async function copyShard(
+  deps: ActivityDeps,
+  moveId: string,
+  options: CopyOptions,
+  beat: Beat,
+): Promise<{ documents: number; bytes: number }> {
+  const { store } = deps;
+  const move = await store.readMove(moveId);
+  if (!move) throw new Error(`there is no move "${moveId}"`);
+  const size = options.chunkDocuments ?? deps.options.copyChunkDocuments;
+  let copied = move.documentsCopied;
+  let bytes = move.bytesCopied;
+  const waiting: { id: number; first: number; count: number }[] = [];
+  let next = copied;
+  const startedMs = performance.now();
+  const startedAt = copied;
+  const progress = () => ({ phase: 'copy', shard: move.shard, documents: copied, of: move.documentsTotal, bytes });
+  beat.report(progress());
+
+  while (copied < move.documentsTotal) {
+    while (waiting.length < AHEAD && next < move.documentsTotal) {
+      // With a limit, one chunk at a time and a pause after it: never a burst.
+      if (options.documentsPerSecond !== null && waiting.length > 0) break;
+      const ids = await store.readSnapshotIds(moveId, next, size);
+      const id = await requestControl(store, {
+        node: move.targetNode,
+        kind: 'copy',
+        key: `${moveId}/${move.attempt}/copy/${next}+${ids.length}`,
+        moveId,
+        incarnation: move.incarnation,
+        shard: move.shard,
+        args: { sourceNode: move.copyFrom, ids },
+      });
+      waiting.push({ id, first: next, count: ids.length });
+      next += ids.length;
+    }
+    const chunk = waiting.shift()!;
+    const result = await awaitControl(store, chunk.id, beat);
+    copied = chunk.first + chunk.count;
+    bytes += Number(result.bytes ?? 0);
+    await store.updateMove(moveId, { documentsCopied: copied, bytesCopied: bytes });
+    beat.report(progress());
+    if (options.documentsPerSecond !== null) {
+      const dueMs = ((copied - startedAt) / options.documentsPerSecond) * 1_000;
+      const aheadMs = dueMs - (performance.now() - startedMs);
+      if (aheadMs > 0) await beat.sleep(aheadMs);
+    }
+  }
+  return { documents: copied, bytes };
+}

@@ -1,0 +1,93 @@
+// Verify: count and digest of the shard on both nodes, then document by document. A difference counts only if it
+// persists while both positions are past it; writes that are under way come and go.
+import type { Beat } from '../beat.js';
+import type { ActivityDeps } from '../deps.js';
+import { finalFailure } from '../failures.js';
+import { hasEmbedders } from '../stream/controls.js';
+import { fetchDocuments } from '../stream/shard-documents.js';
+import { differingIds, digestDocuments, type ShardDigest } from './document-digests.js';
+import { readFromNode } from './shard-source.js';
+import type { MoveRow } from '../../shared/io/store.js';
+
+export interface Verified {
+  documents: number;
+  digest: string;
+  rounds: number;
+}
+
+/** How often one document must differ in the same way before it counts as a difference. */
+const PERSISTENT_ROUNDS = 3;
+const MOST_ROUNDS = 100;
+
+export async function verifyShard(deps: ActivityDeps, moveId: string, beat: Beat): Promise<Verified> {
+  const move = await deps.store.updateMove(moveId, { phase: 'verify' });
+  const seen = new Map<string, { left: bigint | undefined; right: bigint | undefined; rounds: number }>();
+  for (let round = 1; ; round += 1) {
+    beat.report({ phase: 'verify', shard: move.shard, round });
+    const left = await digestOn(deps, move, move.copyFrom, beat);
+    const right = await digestOn(deps, move, move.targetNode, beat);
+    const differing = differingIds(left, right);
+    if (differing.length === 0) {
+      await deps.store.markVerified(moveId);
+      return { documents: right.count, digest: right.digest, rounds: round };
+    }
+    const persistent = countPersistent(seen, left, right, differing);
+    if (persistent.length > 0) {
+      throw finalFailure(
+        'VerifyFailed',
+        `shard ${move.shard} of ${move.indexUid}: ${persistent.length} documents differ between ${move.copyFrom} and ${move.targetNode}, among them ${persistent.slice(0, 10).join(', ')}`,
+        { differing: persistent.slice(0, 100) },
+      );
+    }
+    if (round >= MOST_ROUNDS)
+      throw new Error(`shard ${move.shard} of ${move.indexUid} is written to faster than it can be compared`);
+    await catchUp(deps, move, beat);
+  }
+}
+
+async function digestOn(deps: ActivityDeps, move: MoveRow, node: string, beat: Beat): Promise<ShardDigest> {
+  return readFromNode(deps, move, node, async (client, name, index) => {
+    const { results } = await fetchDocuments(
+      client,
+      name,
+      { shard: move.shard, withVectors: hasEmbedders(index.settings) },
+      beat.signal,
+    );
+    return digestDocuments(results, index.primaryKey ?? '', deps.hash);
+  });
+}
+
+/** A write between the reads changes a document's digest, which begins its count anew. */
+function countPersistent(
+  seen: Map<string, { left: bigint | undefined; right: bigint | undefined; rounds: number }>,
+  left: ShardDigest,
+  right: ShardDigest,
+  differing: readonly string[],
+): string[] {
+  const still = new Set(differing);
+  for (const id of seen.keys()) if (!still.has(id)) seen.delete(id);
+  const persistent: string[] = [];
+  for (const id of differing) {
+    const now = { left: left.documents.get(id), right: right.documents.get(id) };
+    const before = seen.get(id);
+    const same = before !== undefined && before.left === now.left && before.right === now.right;
+    const rounds = same ? before.rounds + 1 : 1;
+    seen.set(id, { ...now, rounds });
+    if (rounds >= PERSISTENT_ROUNDS) persistent.push(id);
+  }
+  return persistent;
+}
+
+/** Waits until both streams have passed what the journal held when the difference was seen. */
+async function catchUp(deps: ActivityDeps, move: MoveRow, beat: Beat): Promise<void> {
+  const { journalHead } = await deps.store.readHead();
+  for (;;) {
+    const streams = await deps.store.readStreams();
+    const behind = streams.some(
+      (stream) =>
+        (stream.node === move.copyFrom || stream.node === move.targetNode) && stream.position < journalHead,
+    );
+    if (!behind) return;
+    await beat.sleep(20);
+  }
+}

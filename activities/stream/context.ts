@@ -1,0 +1,55 @@
+// What one run of a node's stream knows. It lives as long as the generation that it took over.
+import type { NodeId } from '../../shared/core/topology.js';
+import type { NodeClient } from '../../shared/io/node-client.js';
+import type { ActivityDeps } from '../deps.js';
+
+export interface PhysicalIndex {
+  name: string;
+  uid: string;
+  /** The primary key that the node's index has, with the hidden ranking rule in place. */
+  primaryKey: string | null;
+}
+
+export interface StreamContext extends ActivityDeps {
+  node: NodeId;
+  clusterId: string;
+  client: NodeClient;
+  generation: number;
+  signal: AbortSignal;
+  /** By incarnation. */
+  indexes: Map<number, PhysicalIndex>;
+}
+
+/** The node answered in a way that says nothing about the entry: disk full, overload. Try again, nothing is decided. */
+export class NodeTrouble extends Error {
+  constructor(node: NodeId, code: string, message: string) {
+    super(`node ${node} cannot index now (${code}): ${message}`);
+    this.name = 'NodeTrouble';
+  }
+}
+
+/** The node is not the one that was added, or has lost what it held. An operator must look. */
+export class NodeLost extends Error {
+  constructor(node: NodeId, reason: string) {
+    super(`node ${node} ${reason}`);
+    this.name = 'NodeLost';
+  }
+}
+
+const TROUBLE_CODES = new Set([
+  'no_space_left_on_device',
+  'too_many_open_files',
+  'database_size_limit_reached',
+  'max_database_size_reached',
+  'io_error',
+  'internal',
+  'unretrievable_document',
+  'invalid_state',
+  'invalid_store_file',
+  'remote_timeout',
+]);
+
+/** Whether a failed task is the node's fault, never the entry's. */
+export function isTrouble(code: string | undefined): boolean {
+  return code === undefined || TROUBLE_CODES.has(code);
+}

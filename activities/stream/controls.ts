@@ -1,0 +1,152 @@
+// The steps of moves that a stream carries out between two groups, so that nothing races with its deliveries.
+import { shardFilter } from '../../shared/core/topology.js';
+import { NodeRefusal, requireSuccess } from '../../shared/io/node-client.js';
+import { type Control, StaleGeneration } from '../../shared/io/store.js';
+import { NodeTrouble, type PhysicalIndex, type StreamContext } from './context.js';
+import { fetchDocuments } from './shard-documents.js';
+import { replayShard } from './replay.js';
+
+/** Runs the waiting controls in order; copy chunks that stand together are read ahead and indexed together. */
+export async function runControls(context: StreamContext, controls: readonly Control[]): Promise<void> {
+  for (let next = 0; next < controls.length; ) {
+    const run = controls.slice(next).findIndex((control) => control.kind !== 'copy');
+    const copies = controls.slice(next, run === -1 ? undefined : next + run);
+    if (copies.length > 0) {
+      await copyChunks(context, copies);
+      next += copies.length;
+      continue;
+    }
+    const done = await runControl(context, controls[next]!);
+    // A replay that waits for its source goes on later; what is behind it belongs to other moves.
+    next += 1;
+    if (!done) continue;
+  }
+}
+
+async function finish(context: StreamContext, control: Control, result: Record<string, unknown>): Promise<void> {
+  context.signal.throwIfAborted();
+  await context.store.finishControl(context.node, context.generation, control.id, 'done', result);
+}
+
+async function fail(context: StreamContext, control: Control, error: unknown): Promise<void> {
+  context.signal.throwIfAborted();
+  const message = error instanceof Error ? error.message : String(error);
+  await context.store.finishControl(context.node, context.generation, control.id, 'failed', { message });
+}
+
+function requireIndex(context: StreamContext, control: Control): PhysicalIndex | null {
+  return control.incarnation === null ? null : (context.indexes.get(control.incarnation) ?? null);
+}
+
+async function runControl(context: StreamContext, control: Control): Promise<boolean> {
+  const index = requireIndex(context, control);
+  if (!index) {
+    await fail(context, control, new Error(`node ${context.node} no longer has the index of this move`));
+    return true;
+  }
+  if (control.kind === 'replay') {
+    const result = await replayShard(context, control, index);
+    if (result) await finish(context, control, result);
+    return result !== null;
+  }
+  const uid = await context.client.enqueue({
+    method: 'POST',
+    path: `/indexes/${index.name}/documents/delete`,
+    body: JSON.stringify({ filter: shardFilter([control.shard!]) }),
+    signal: context.signal,
+  });
+  const task = requireDone(context, await context.client.waitTask(uid, context.signal));
+  await finish(context, control, { deleted: task.details?.deletedDocuments ?? 0 });
+  return true;
+}
+
+/** A failed control task is the node's fault: its requests are our own and well-formed. */
+function requireDone<T extends Parameters<typeof requireSuccess>[1]>(context: StreamContext, task: T): T {
+  if (task.status !== 'succeeded')
+    throw new NodeTrouble(context.node, task.error?.code ?? task.status, task.error?.message ?? 'no reason given');
+  return task;
+}
+
+interface ReadChunk {
+  results: Buffer;
+  documents: number;
+}
+
+async function copyChunks(context: StreamContext, controls: readonly Control[]): Promise<void> {
+  const reads = controls.map((control) => readChunk(context, control));
+  // A read that fails while an earlier one is being written must not count as unhandled.
+  for (const read of reads) read.catch(() => undefined);
+  const sent: { control: Control; chunk: ReadChunk; uid: number | null }[] = [];
+  for (const [position, control] of controls.entries()) {
+    const index = requireIndex(context, control);
+    try {
+      if (!index) throw new Error(`node ${context.node} no longer has the index of this move`);
+      const chunk = await reads[position]!;
+      context.signal.throwIfAborted();
+      const uid = chunk.documents === 0 ? null : await writeChunk(context, control, index, chunk.results);
+      sent.push({ control, chunk, uid });
+    } catch (error) {
+      if (context.signal.aborted || error instanceof StaleGeneration || isOwnTrouble(context, error)) throw error;
+      await fail(context, control, error);
+    }
+  }
+  for (const { control, chunk, uid } of sent) {
+    if (uid !== null) requireDone(context, await context.client.waitTask(uid, context.signal));
+    await finish(context, control, { documents: chunk.documents, bytes: chunk.results.byteLength });
+  }
+}
+
+/** Trouble with this stream's own node is the stream's; trouble with the source is the move's. */
+function isOwnTrouble(context: StreamContext, error: unknown): boolean {
+  const nodeId = (error as { nodeId?: string }).nodeId;
+  return nodeId === context.node || error instanceof NodeTrouble;
+}
+
+async function writeChunk(
+  context: StreamContext,
+  control: Control,
+  index: PhysicalIndex,
+  results: Buffer,
+): Promise<number> {
+  const metadata = encodeURIComponent(`${context.clusterId}:${context.generation}:copy:${control.moveId}`);
+  const key = index.primaryKey === null ? '' : `&primaryKey=${encodeURIComponent(index.primaryKey)}`;
+  return context.client.enqueue({
+    method: 'POST',
+    path: `/indexes/${index.name}/documents?customMetadata=${metadata}${key}`,
+    body: results,
+    signal: context.signal,
+  });
+}
+
+async function readChunk(context: StreamContext, control: Control): Promise<ReadChunk> {
+  const sourceNode = control.args.sourceNode!;
+  for (let attempt = 1; ; attempt += 1) {
+    const topology = await context.store.readTopology();
+    const index = topology.indexes.find((candidate) => candidate.incarnation === control.incarnation);
+    const name = index?.physicalNames[sourceNode];
+    if (!index || name === undefined) throw new Error(`node ${sourceNode} no longer has the index of this move`);
+    const client = await context.nodes.client(sourceNode);
+    try {
+      const { results, total } = await fetchDocuments(
+        client,
+        name,
+        { ids: control.args.ids ?? [], withVectors: hasEmbedders(index.settings) },
+        context.signal,
+      );
+      return { results, documents: total };
+    } catch (error) {
+      // Its stream may just have renamed the index to fence.
+      if (error instanceof NodeRefusal && error.code === 'index_not_found' && attempt < 20) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        continue;
+      }
+      throw error;
+    }
+  }
+}
+
+/** Without an embedder `_vectors` is a field like any other; with one it must be asked for. */
+export function hasEmbedders(settings: Readonly<Record<string, unknown>>): boolean {
+  const embedders = settings.embedders;
+  return typeof embedders === 'object' && embedders !== null && Object.keys(embedders).length > 0;
+}

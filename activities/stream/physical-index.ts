@@ -1,0 +1,187 @@
+// An index on a node: created with its hidden settings, given its primary key, renamed to fence, dropped.
+import { nodeSettings } from '../../shared/core/settings.js';
+import { physicalName } from '../../shared/core/topology.js';
+import { NodeRefusal, requireSuccess } from '../../shared/io/node-client.js';
+import { NodeLost, type PhysicalIndex, type StreamContext } from './context.js';
+
+interface ListedIndex {
+  uid: string;
+  primaryKey: string | null;
+}
+
+/** All indexes of the node. */
+export async function listIndexes(context: StreamContext): Promise<ListedIndex[]> {
+  const found: ListedIndex[] = [];
+  for (let offset = 0; ; offset += 200) {
+    const page = await context.client.json<{ results: ListedIndex[]; total: number }>({
+      method: 'GET',
+      path: `/indexes?limit=200&offset=${offset}`,
+      admin: true,
+      signal: context.signal,
+    });
+    found.push(...page.results);
+    if (found.length >= page.total || page.results.length === 0) return found;
+  }
+}
+
+/** The fence number of a physical name of this incarnation, or null when it is another index's name. */
+function fenceOf(name: string, uid: string, incarnation: number): number | null {
+  const prefix = physicalName(uid, incarnation, 0).slice(0, -1);
+  const rest = name.startsWith(prefix) ? name.slice(prefix.length) : '';
+  return /^\d+$/.test(rest) ? Number(rest) : null;
+}
+
+async function runAdmin(
+  context: StreamContext,
+  method: 'POST' | 'PATCH' | 'DELETE',
+  path: string,
+  body?: unknown,
+): Promise<void> {
+  const uid = await context.client.enqueue({
+    method,
+    path,
+    body: body === undefined ? undefined : JSON.stringify(body),
+    admin: true,
+    signal: context.signal,
+  });
+  requireSuccess(context.node, await context.client.waitTask(uid, context.signal, true));
+}
+
+/** Sends the node's whole view of the settings: idempotent, and without effect on what is the same already. */
+export async function applySettings(
+  context: StreamContext,
+  index: PhysicalIndex,
+  settings: Record<string, unknown>,
+): Promise<void> {
+  await runAdmin(
+    context,
+    'PATCH',
+    `/indexes/${index.name}/settings`,
+    nodeSettings(settings, index.primaryKey),
+  );
+}
+
+/**
+ * Makes sure that the node has the index, with the settings as of `seq` and the primary key. Its name is recorded
+ * only when everything is in place, so that whoever comes after a crash begins again under the next name.
+ */
+export async function ensureIndex(
+  context: StreamContext,
+  wanted: { incarnation: number; uid: string; primaryKey: string | null; seq: number },
+): Promise<PhysicalIndex> {
+  const known = context.indexes.get(wanted.incarnation);
+  if (known) {
+    if (known.primaryKey === null && wanted.primaryKey !== null)
+      await givePrimaryKey(context, known, wanted.incarnation, wanted.primaryKey, wanted.seq);
+    return known;
+  }
+  const leftovers = (await listIndexes(context))
+    .map((index) => ({ name: index.uid, fence: fenceOf(index.uid, wanted.uid, wanted.incarnation) }))
+    .filter((index) => index.fence !== null);
+  const fence = Math.max(-1, ...leftovers.map((index) => index.fence!)) + 1;
+  const index: PhysicalIndex = {
+    name: physicalName(wanted.uid, wanted.incarnation, fence),
+    uid: wanted.uid,
+    primaryKey: wanted.primaryKey,
+  };
+  await runAdmin(context, 'POST', '/indexes', { uid: index.name, primaryKey: wanted.primaryKey });
+  await applySettings(context, index, await context.store.readSettingsAt(wanted.incarnation, wanted.seq));
+  await context.store.setPhysicalName(context.node, context.generation, wanted.incarnation, index.name);
+  context.indexes.set(wanted.incarnation, index);
+  for (const leftover of leftovers) await dropPhysical(context, leftover.name);
+  return index;
+}
+
+/** The hidden ranking rule first, the node's own primary key last: its presence says that both are done. */
+async function givePrimaryKey(
+  context: StreamContext,
+  index: PhysicalIndex,
+  incarnation: number,
+  primaryKey: string,
+  seq: number,
+): Promise<void> {
+  const settings = await context.store.readSettingsAt(incarnation, seq);
+  await applySettings(context, { ...index, primaryKey }, settings);
+  await runAdmin(context, 'PATCH', `/indexes/${index.name}`, { primaryKey });
+  index.primaryKey = primaryKey;
+}
+
+async function dropPhysical(context: StreamContext, name: string): Promise<void> {
+  try {
+    await runAdmin(context, 'DELETE', `/indexes/${name}`);
+  } catch (error) {
+    if (!(error instanceof NodeRefusal && error.code === 'index_not_found')) throw error;
+  }
+}
+
+export async function dropIndex(context: StreamContext, incarnation: number): Promise<void> {
+  const index = context.indexes.get(incarnation);
+  if (!index) return;
+  await dropPhysical(context, index.name);
+  await context.store.setPhysicalName(context.node, context.generation, incarnation, null);
+  context.indexes.delete(incarnation);
+}
+
+/** Reads which indexes the store believes the node to have, and what the node says of them. */
+export async function loadIndexes(context: StreamContext): Promise<void> {
+  const topology = await context.store.readTopology();
+  const present = new Map((await listIndexes(context)).map((index) => [index.uid, index]));
+  context.indexes.clear();
+  for (const index of topology.indexes) {
+    const name = index.physicalNames[context.node];
+    if (name === undefined) continue;
+    context.indexes.set(index.incarnation, {
+      name,
+      uid: index.uid,
+      primaryKey: present.get(name)?.primaryKey ?? null,
+    });
+  }
+}
+
+/** Throws NodeLost when an index that the store recorded is not on the node. */
+export async function requireIndexes(context: StreamContext): Promise<void> {
+  const present = new Set((await listIndexes(context)).map((index) => index.uid));
+  for (const index of context.indexes.values()) {
+    if (!present.has(index.name))
+      throw new NodeLost(
+        context.node,
+        `has lost the index ${index.uid} (${index.name} is missing): it was wiped or restored from elsewhere; remove it, empty it and add it again`,
+      );
+  }
+}
+
+/**
+ * Fences the node: every physical index gets its next name, so that requests of whoever held the stream before, or
+ * of our own that were never answered, fail with index_not_found however late they arrive.
+ */
+export async function fenceNode(context: StreamContext): Promise<void> {
+  for (const [incarnation, index] of context.indexes) {
+    for (let attempt = 1; ; attempt += 1) {
+      const present = (await listIndexes(context))
+        .map((listed) => ({ ...listed, fence: fenceOf(listed.uid, index.uid, incarnation) }))
+        .filter((listed) => listed.fence !== null)
+        .sort((a, b) => a.fence! - b.fence!);
+      // A zombie may have renamed it itself before it died; the recorded name wins where it is there.
+      const current = present.find((listed) => listed.uid === index.name) ?? present.at(-1);
+      if (!current) {
+        throw new NodeLost(
+          context.node,
+          `has lost the index ${index.uid} (${index.name} is missing): it was wiped or restored from elsewhere; remove it, empty it and add it again`,
+        );
+      }
+      const fence = Math.max(fenceOf(index.name, index.uid, incarnation) ?? 0, present.at(-1)!.fence!) + 1;
+      const next = physicalName(index.uid, incarnation, fence);
+      try {
+        await runAdmin(context, 'PATCH', `/indexes/${current.uid}`, { uid: next });
+      } catch (error) {
+        // Somebody's rename was still queued before ours: look again.
+        if (error instanceof NodeRefusal && attempt < 5) continue;
+        throw error;
+      }
+      await context.store.setPhysicalName(context.node, context.generation, incarnation, next);
+      index.name = next;
+      index.primaryKey = current.primaryKey;
+      break;
+    }
+  }
+}

@@ -1,0 +1,4 @@
+// The workflows by the names that `temporal workflow start --type` takes.
+export { deliver } from './deliver.js';
+export { moveShard } from './move-shard.js';
+export { topologyChange } from './topology-change.js';

@@ -1,0 +1,37 @@
+// The activities as workflows call them: how long each may take, how it is tried again.
+import { proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.js';
+
+/** No retry mends these. */
+const FINAL = ['InvalidInput', 'VerifyFailed', 'IndexDeleted', 'Conflict', 'StaleEpoch'];
+const HEARTBEAT = '10s';
+
+/** Short steps that change state: tried until they succeed. */
+export const meta = proxyActivities<Activities>({
+  startToCloseTimeout: '1m',
+  retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
+});
+
+/** Long steps of a change: nodes are probed and given their indexes, large plans are made. */
+export const long = proxyActivities<Activities>({
+  startToCloseTimeout: '24h',
+  heartbeatTimeout: HEARTBEAT,
+  retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
+});
+
+/** The steps of one move: tried again until `deadlineMs` is over, then the move needs attention. */
+export function moveSteps(deadlineMs: number) {
+  return proxyActivities<Activities>({
+    startToCloseTimeout: '24h',
+    scheduleToCloseTimeout: deadlineMs,
+    heartbeatTimeout: HEARTBEAT,
+    retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
+  });
+}
+
+/** A node's stream: an hour at a time, at once again wherever its worker died. */
+export const stream = proxyActivities<Activities>({
+  startToCloseTimeout: '2h',
+  heartbeatTimeout: HEARTBEAT,
+  retry: { initialInterval: '100ms', maximumInterval: '2s', backoffCoefficient: 1.5 },
+});
