@@ -109,6 +109,7 @@ const SPOILERS: [string, (result: TourResult) => void][] = [
   ['a failed search', (result) => (result.searches.duringChanges.failed = 1)],
   ['an incomplete answer', (result) => (result.searches.duringChanges.incomplete = 1)],
   ['a different answer', (result) => (result.searches.afterwards.identical = 4)],
+  ['a stale read', (result) => (result.reads.stale = 1)],
   [
     'nothing compared',
     (result) => Object.assign(result.searches.duringChanges, { compared: 0, identical: 0 }),
