@@ -9,7 +9,7 @@ import type { StartedView } from './views.js';
 const ACTIONS = {
   retry: 'Tries failed moves again.',
   skip: 'Leaves failed moves out; their replicas stay where they are.',
-  abort: 'Ends the change: moves not yet flipped are undone, flipped ones are finished.',
+  abort: 'Ends the change: no further moves start, those that run are finished, failed ones are cleaned up.',
 } as const;
 
 export function addRebalanceCommands(program: Command, run: Runner): void {

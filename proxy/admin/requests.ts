@@ -8,14 +8,12 @@ const options = {
   concurrency: z.number().int().min(1).max(64).optional(),
   copyChunkDocuments: z.number().int().min(1).max(100_000).optional(),
   copyDocumentsPerSecond: z.number().int().min(1).optional(),
+  stepDeadlineMs: z.number().int().min(1_000).optional(),
 };
 
 const nodeId = z
   .string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
-    'must be letters, digits, dots, hyphens and underscores, at most 64',
-  );
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'must be letters, digits, hyphens and underscores, at most 64');
 
 const nodeUrl = z.string().transform((text, ctx) => {
   const problem = urlProblem(text);
@@ -93,13 +91,16 @@ function refused(message: string): ApiError {
   return new ApiError('miroir_invalid_change', message);
 }
 
-/** Refuses nodes that are in the fleet already or named twice. */
+/**
+ * Refuses nodes that are in the fleet already or named twice. A node that a dead change left `joining` may be added
+ * again.
+ */
 export function checkAddition(topology: Topology, nodes: AddRequest['nodes']): void {
   const ids = new Set<NodeId>();
   const urls = new Map<string, NodeId>();
   for (const node of nodes) {
     const known = topology.nodes.find((other) => other.id === node.id);
-    if (known) {
+    if (known && !(known.state === 'joining' && sameUrl(known.url, node.url))) {
       throw refused(
         `Node \`${node.id}\` is already in the fleet (${known.state}, at ${publicUrl(known.url)}). ` +
           'Choose another id, or remove that node first.',
@@ -108,7 +109,8 @@ export function checkAddition(topology: Topology, nodes: AddRequest['nodes']): v
     if (ids.has(node.id)) throw refused(`Node \`${node.id}\` is named twice. Give each node its own id.`);
     ids.add(node.id);
     const place = new URL(node.url).href;
-    const other = topology.nodes.find((one) => new URL(one.url).href === place)?.id ?? urls.get(place);
+    const holder = topology.nodes.find((one) => one.id !== node.id && sameUrl(one.url, node.url));
+    const other = holder?.id ?? urls.get(place);
     if (other !== undefined) {
       throw refused(
         `Nodes \`${other}\` and \`${node.id}\` have the same URL ${node.url}. One node has one id.`,
@@ -116,6 +118,11 @@ export function checkAddition(topology: Topology, nodes: AddRequest['nodes']): v
     }
     urls.set(place, node.id);
   }
+}
+
+function sameUrl(a: string, b: string): boolean {
+  const path = (text: string) => new URL(text).href.replace(/\/+$/, '');
+  return path(a) === path(b);
 }
 
 /** Refuses to take away a node that is unknown, or whose replicas the others could not hold. */

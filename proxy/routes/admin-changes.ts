@@ -2,9 +2,11 @@
 // with the change's id; the work is Temporal's.
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
+import { findNode, type Topology } from '../../shared/core/topology.js';
 import type { ChangeAction, ChangeInput, ChangeOptions } from '../../shared/io/changes.js';
-import type { ChangeRow } from '../../shared/io/store.js';
+import type { ChangeRow, NodeSecrets, Store } from '../../shared/io/store.js';
 import {
+  type AddRequest,
   checkAddition,
   checkDeparture,
   type OptionsRequest,
@@ -34,13 +36,17 @@ export function registerChangeRoutes(admin: FastifyInstance, ctx: AdminContext):
 
   admin.post('/nodes', async (request, reply) => {
     const { nodes, ...options } = readAddRequest(request.body);
-    checkAddition(await store.readTopology(), nodes);
-    // Before the workflow starts, and beside it: its input can be read by everyone who may see workflows.
-    for (const { id, key } of nodes) {
-      if (key) await store.putNodeSecrets(id, { adminKey: key, dataKey: null });
-    }
+    const topology = await store.readTopology();
+    checkAddition(topology, nodes);
+    const takeBack = await putKeys(store, topology, nodes);
     const open = nodes.map(({ key: _key, ...node }) => withoutUndefined(node));
-    return start(reply, withOptions({ kind: 'add', nodes: open }, options));
+    try {
+      return await start(reply, withOptions({ kind: 'add', nodes: open }, options));
+    } catch (error) {
+      // The change that is in progress may be adding the same node.
+      await takeBack();
+      throw error;
+    }
   });
 
   admin.delete<{ Params: { id: string } }>('/nodes/:id', async (request, reply) => {
@@ -99,6 +105,30 @@ export function registerChangeRoutes(admin: FastifyInstance, ctx: AdminContext):
     const { message, ...run } = outcome;
     return { change: { id, runId: id, ...run }, progress: null, moves: [], error: message, nextSteps: [] };
   });
+}
+
+/**
+ * Keeps the nodes' keys, before the workflow starts and beside it: its input can be read by everyone who may see
+ * workflows. Answers how to undo it.
+ */
+async function putKeys(
+  store: Store,
+  topology: Topology,
+  nodes: AddRequest['nodes'],
+): Promise<() => Promise<void>> {
+  const known = await store.readNodeSecrets();
+  const replaced: [string, NodeSecrets][] = [];
+  for (const { id, key } of nodes) {
+    const before = known[id] ?? { adminKey: null, dataKey: null };
+    // Without a key: that of a node which is joining stays, one that an earlier attempt left behind does not.
+    const adminKey = key ?? (findNode(topology, id) ? before.adminKey : null);
+    if (adminKey === before.adminKey) continue;
+    replaced.push([id, before]);
+    await store.putNodeSecrets(id, { adminKey, dataKey: before.dataKey });
+  }
+  return async () => {
+    for (const [id, before] of replaced) await store.putNodeSecrets(id, before);
+  };
 }
 
 function nextSteps(change: ChangeRow): string[] {

@@ -11,6 +11,8 @@ export interface ChangeOptions {
   concurrency?: number;
   copyChunkDocuments?: number;
   copyDocumentsPerSecond?: number;
+  /** How long one step of a move may fail before the move waits for an operator. */
+  stepDeadlineMs?: number;
 }
 
 /** The input of the workflow `topologyChange`. Never a key: it is readable by everyone who may read workflows. */

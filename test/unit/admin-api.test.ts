@@ -172,6 +172,32 @@ describe('adding nodes', () => {
     expect(server.changes.started).toEqual([]);
   });
 
+  it('takes a node again that a dead change left joining, and keeps what was known of it', async () => {
+    server = await startAdminServer({ nodes });
+    const joining = { id: 'n4', url: 'http://n4.test:7700' };
+    await server.store.addNode(joining, { adminKey: 'admin-1', dataKey: 'data-1' }, 'test');
+    expect((await call('POST', '/nodes', { nodes: [joining] })).status).toBe(202);
+    expect((await server.store.readNodeSecrets()).n4).toEqual({ adminKey: 'admin-1', dataKey: 'data-1' });
+    await call('POST', '/nodes', { nodes: [{ ...joining, key: 'admin-2' }] });
+    expect((await server.store.readNodeSecrets()).n4).toEqual({ adminKey: 'admin-2', dataKey: 'data-1' });
+    const elsewhere = await call('POST', '/nodes', { nodes: [{ id: 'n4', url: 'http://other.test' }] });
+    expect(elsewhere.body.message).toContain('already in the fleet (joining');
+  });
+
+  it('puts keys back when the change is refused', async () => {
+    server = await startAdminServer({ nodes });
+    const add = (key?: string) =>
+      call('POST', '/nodes', { nodes: [{ id: 'n4', url: 'http://n4.test', key }] });
+    await add('first');
+    for (const key of ['second', undefined]) {
+      server.changes.refusal = new ApiError('miroir_change_in_progress', 'busy');
+      expect((await add(key)).status).toBe(409);
+      expect((await server.store.readNodeSecrets()).n4!.adminKey).toBe('first');
+    }
+    await add();
+    expect((await server.store.readNodeSecrets()).n4!.adminKey).toBeNull();
+  });
+
   it('says that a change is in progress', async () => {
     server = await startAdminServer({ nodes });
     server.changes.refusal = new ApiError('miroir_change_in_progress', 'busy');
