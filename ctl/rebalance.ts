@@ -49,8 +49,9 @@ export function addRebalanceCommands(program: Command, run: Runner): void {
       .argument('[move]', 'id of a move; without it all that wait')
       .action(
         run(async (session, moveId: string | undefined) => {
-          const answer = await session.api.post<{ nextSteps: string[] }>(`/rebalance/${action}`, { moveId });
-          session.output.result([`${action}: accepted for ${moveId ?? 'all moves that wait'}`], answer);
+          const answer = await session.api.post<{ result: unknown }>(`/rebalance/${action}`, { moveId });
+          const said = typeof answer.result === 'string' ? answer.result : 'accepted';
+          session.output.result([`${action}: ${said}`], answer);
           return EXIT.done;
         }),
       );

@@ -35,7 +35,9 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
       store.readStreams(),
       store.readHead(),
     ]);
-    const reachable = (id: string) => ctx.nodes.cost(id) !== Number.POSITIVE_INFINITY;
+    // A node that this proxy has not connected to yet is not down.
+    const reachable = (id: string) =>
+      ctx.nodes.client(id) === undefined || ctx.nodes.cost(id) !== Number.POSITIVE_INFINITY;
     return { topology, head, nodes: viewNodes(topology, streams, head.journalHead, nowMs, reachable) };
   }
 

@@ -148,7 +148,8 @@ function refuse({ topology, desiredNodes, replicationFactor }: PlanInput): strin
   const unknown = desiredNodes.filter((id) => !known.has(id));
   if (unknown.length > 0) return `There is no node ${unknown.map((id) => `\`${id}\``).join(', ')}.`;
   const eligible = [...new Set(desiredNodes)].filter((id) => known.get(id)!.weight > 0);
-  // Without an index there is nothing to hold: a fleet may be put together node by node.
+  // Too few nodes are no reason against a change that takes none away: each node that comes helps.
+  if (!leavesReplicas(topology, new Set(eligible))) return null;
   let needed = 0;
   let needing = '';
   for (const index of topology.indexes) {
@@ -164,6 +165,18 @@ function refuse({ topology, desiredNodes, replicationFactor }: PlanInput): strin
     `Only ${eligible.length} ${eligible.length === 1 ? 'node' : 'nodes'}${names && ` (${names})`} could hold replicas, ` +
     `but ${needing} keeps ${needed} replicas of each shard: ${missing} more ${missing === 1 ? 'node is' : 'nodes are'} ` +
     'needed. Add nodes first.'
+  );
+}
+
+function leavesReplicas(topology: Topology, eligible: ReadonlySet<NodeId>): boolean {
+  return topology.indexes.some(
+    (index) =>
+      index.deletedSeq === null &&
+      index.shards.some((replicas) =>
+        replicas.some(
+          (replica) => (replica.state === 'in-sync' || isDemoted(replica)) && !eligible.has(replica.node),
+        ),
+      ),
   );
 }
 

@@ -9,6 +9,7 @@ import type { ProxyContext } from '../../proxy/context.js';
 import { registerAdminRoutes } from '../../proxy/routes/admin.js';
 import type { ApiError } from '../../shared/core/errors.js';
 import type { ChangeInput, ChangeOutcome, ChangeStarter } from '../../shared/io/changes.js';
+import { NodeClient } from '../../shared/io/node-client.js';
 import { openStore } from '../../shared/io/open-store.js';
 import type { NodeInput, Store } from '../../shared/io/store.js';
 
@@ -68,10 +69,15 @@ export async function startAdminServer(
   const unused = () => {
     throw new Error('the admin API does not use this');
   };
+  const idle = new NodeClient({ id: 'idle', url: 'http://idle.test', adminKey: null, dataKey: null });
   const ctx: ProxyContext = {
     store,
     watcher: { acquire: unused, refresh: unused },
-    nodes: { client: unused, observe: unused, cost: (id) => (down.has(id) ? Number.POSITIVE_INFINITY : 1) },
+    nodes: {
+      client: () => idle,
+      observe: unused,
+      cost: (id) => (down.has(id) ? Number.POSITIVE_INFINITY : 1),
+    },
     hash: unused,
     options: {
       proxyId: 'proxy-1',
@@ -93,6 +99,7 @@ export async function startAdminServer(
     down,
     async close() {
       await app.close();
+      await idle.close();
       await store.close();
       rmSync(folder, { recursive: true });
     },

@@ -62,6 +62,21 @@ describe('planMoves', () => {
     expect(planMoves({ topology, desiredNodes: ['b', 'x'], hash }).refusal).toBe('There is no node `x`.');
   });
 
+  it('lets nodes come one by one to a fleet that is still too small', () => {
+    const ab = sampleNodes(['a', 'b']);
+    const topology = sampleTopology(
+      ab,
+      [placedIndex(sampleNodes(['a']), 8, 3, hash, { replicationFactor: 3 })],
+      3,
+    );
+    const plan = planMoves({ topology, desiredNodes: ['a', 'b'], hash });
+    expect(plan.refusal).toBeNull();
+    expect(plan.moves).toHaveLength(8);
+    for (const move of plan.moves) {
+      expect(move).toMatchObject({ sourceNode: null, copyFrom: 'a', targetNode: 'b' });
+    }
+  });
+
   it('adds a replica where one is missing, read from a replica that stays, before it moves others', () => {
     const [first, second] = targetOf(['a', 'b', 'c', 'd']) as [string, string];
     const outside = ['a', 'b', 'c', 'd'].find((id) => id !== first && id !== second)!;
