@@ -1,6 +1,7 @@
 // Asks one in-sync replica of every shard of an index, in parallel, and replaces those that fail within the same
 // deadline. Knows nothing of what is asked.
 import { ApiError } from '../shared/core/errors.js';
+import { indexNotFound } from '../shared/core/field-errors.js';
 import { chooseReplicas, type Routing, stickyKeyOf } from '../shared/core/routing.js';
 import type { NodeId, TopologyIndex } from '../shared/core/topology.js';
 import type { NodeRequest, NodeResponse } from '../shared/io/node-client.js';
@@ -15,6 +16,8 @@ export interface ScatterOptions {
    */
   build(shards: number[], node: NodeId, index: TopologyIndex, alone: boolean): NodeRequest;
   deadlineMs: number;
+  /** Only these shards; all by default. */
+  shards?: number[];
   /** Takes the shards that no replica answered for, when answers may be partial. Without it their lack is an error. */
   onUnavailable?: (shards: number[]) => void;
 }
@@ -58,7 +61,7 @@ class Scatter {
   }
 
   async gather(): Promise<ScatterAnswer[]> {
-    let wanted: number[] | null = null;
+    let wanted: number[] | null = this.options.shards ?? null;
     for (;;) {
       const { assignments, unavailable } = this.assign(wanted);
       if (unavailable.length > 0) this.giveUp(unavailable);
@@ -152,9 +155,4 @@ class Scatter {
 function isIndexMissing(response: NodeResponse): boolean {
   if (response.status !== 404 && response.status !== 400) return false;
   return response.body.includes('"code":"index_not_found"');
-}
-
-/** Meilisearch's error for an index that does not exist. */
-export function indexNotFound(uid: string): ApiError {
-  return new ApiError('index_not_found', `Index \`${uid}\` not found.`);
 }

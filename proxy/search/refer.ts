@@ -60,6 +60,11 @@ export async function referToNode(
   throw new ApiError('miroir_node_unreachable', 'No node answers.');
 }
 
+/** The error of a node's answer, without what Miroir added. */
+export function nodeError(topology: Topology, index: TopologyIndex, response: NodeResponse): ApiError {
+  return readError(response, hiddenParts(topology, index));
+}
+
 function physicalNameOf(topology: Topology, uid: string, node: NodeId): string {
   const index = topology.indexes.find(
     (known) => known.uid === uid && known.deletedSeq === null && known.visible,

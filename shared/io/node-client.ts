@@ -13,6 +13,8 @@ export interface NodeRequest {
   path: string;
   body?: string | Uint8Array;
   contentType?: string;
+  /** Headers besides the key and the content type. */
+  headers?: Readonly<Record<string, string>>;
   signal?: AbortSignal;
   /** Time until the headers of the answer; 0 waits for ever. */
   headersTimeoutMs?: number;
@@ -51,7 +53,9 @@ export class NodeUnreachable extends Error {
     url: string,
     cause: unknown,
   ) {
-    super(`node ${nodeId} at ${url} does not answer: ${cause instanceof Error ? cause.message : String(cause)}`);
+    super(
+      `node ${nodeId} at ${url} does not answer: ${cause instanceof Error ? cause.message : String(cause)}`,
+    );
     this.name = 'NodeUnreachable';
     this.cause = cause;
   }
@@ -93,7 +97,7 @@ export class NodeClient {
 
   /** Sends one request; any status is an answer. Throws NodeUnreachable, or the signal's reason. */
   async request(request: NodeRequest): Promise<NodeResponse> {
-    const headers: Record<string, string> = {};
+    const headers: Record<string, string> = { ...request.headers };
     const authorization = request.admin ? this.adminHeader : this.dataHeader;
     if (authorization !== null) headers.authorization = authorization;
     if (request.body !== undefined) headers['content-type'] = request.contentType ?? 'application/json';
