@@ -1,7 +1,8 @@
 // One search from a client's query to its answer: plan, scatter, merge; once more when the topology moved on.
 import { ApiError } from '../../shared/core/errors.js';
-import { mergeAnswers, type NodeAnswer, relayAnswer } from '../../shared/core/search-answer.js';
-import { countBody, nodeBody, planSearch, type SearchPlan } from '../../shared/core/search-plan.js';
+import { relayAnswer } from '../../shared/core/search-answer.js';
+import { gatherMerged } from '../../shared/core/search-gather.js';
+import { nodeBody, planSearch, type SearchPlan } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
@@ -80,51 +81,32 @@ function bytesOf(answer: ScatterAnswer): string {
   return answer.response.body.toString('latin1');
 }
 
-/** Merges, and asks nodes again that were cut inside a group of equal hits or that did not count. */
-async function mergeGrowing(
+/** Merges; a node that must be asked again is the one that answered first, since only it has that order of ties. */
+function mergeGrowing(
   ctx: ProxyContext,
   names: Readonly<Record<string, string>>,
   plan: SearchPlan,
   answers: readonly ScatterAnswer[],
   startedMs: number,
 ): Promise<string | null> {
-  const parts: NodeAnswer[] = answers.map((answer) => ({
-    text: bytesOf(answer),
-    asked: plan.paging.required,
-  }));
-  const ask = async (source: number, body: string): Promise<string | null> => {
-    const { node } = answers[source]!;
-    const leftMs = ctx.options.searchDeadlineMs - (performance.now() - startedMs);
-    if (leftMs <= 0) return null;
-    try {
-      const response = await ctx.nodes
-        .client(node)
-        ?.request({ ...searchRequest(names[node]!, body), signal: AbortSignal.timeout(Math.ceil(leftMs)) });
-      return response?.status === 200 ? response.body.toString('latin1') : null;
-    } catch (error) {
-      ctx.log.debug({ node, error: String(error) }, 'a node did not answer a second question');
-      return null;
-    }
-  };
-  for (;;) {
-    // Nodes never give more than maxTotalHits; what is tied there stays as it came.
-    const final = parts.some((part) => part.asked >= plan.settings.maxTotalHits);
-    const elapsedMs = Math.round(performance.now() - startedMs);
-    const result = mergeAnswers(parts, plan, elapsedMs, final);
-    if (result.done) return result.text;
-    const lost = await Promise.all(
-      result.sources.map(async (source) => {
-        const part = parts[source]!;
-        const { shards } = answers[source]!;
-        const asked = Math.min(2 * part.asked + 16, plan.settings.maxTotalHits);
-        const body =
-          result.reason === 'uncounted' ? countBody(plan, shards) : nodeBody(plan, shards, false, asked);
-        const text = await ask(source, body);
-        if (text === null) return true;
-        parts[source] = result.reason === 'uncounted' ? { ...part, counts: text } : { ...part, text, asked };
-        return false;
-      }),
-    );
-    if (lost.includes(true)) return null;
-  }
+  return gatherMerged(
+    plan,
+    answers.map((answer) => ({ text: bytesOf(answer), shards: answer.shards })),
+    async (source, body) => {
+      const { node } = answers[source]!;
+      const leftMs = ctx.options.searchDeadlineMs - (performance.now() - startedMs);
+      if (leftMs <= 0) return null;
+      try {
+        const signal = AbortSignal.timeout(Math.ceil(leftMs));
+        const response = await ctx.nodes
+          .client(node)
+          ?.request({ ...searchRequest(names[node]!, body), signal });
+        return response?.status === 200 ? response.body.toString('latin1') : null;
+      } catch (error) {
+        ctx.log.debug({ node, error: String(error) }, 'a node did not answer a second question');
+        return null;
+      }
+    },
+    () => Math.round(performance.now() - startedMs),
+  );
 }

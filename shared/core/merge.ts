@@ -21,7 +21,7 @@ export interface MergeOptions {
   readonly primaryKey: string | null;
   /** True when the query sorts by distance. */
   readonly byDistance: boolean;
-  /** How many hits each node was asked for. */
+  /** How many hits each node was asked for: more than required, or ties at the cut cannot be told. */
   readonly asked: readonly number[];
   /** Says whether a hit may be taken; for distinct. Called in final order. */
   readonly admit?: (hit: PlacedHit, text: string) => boolean;
@@ -70,7 +70,7 @@ function shortAnswers(
     const count = answer.hits.length / 2;
     if (count === 0 || count < (options.asked[source] ?? 0)) return [];
     const cut = candidateAt(answer, source, count - 1, options.byDistance);
-    return compareKeys(cut.key, last.key) === 0 && cut.start !== last.start ? [source] : [];
+    return compareKeys(cut.key, last.key) === 0 ? [source] : [];
   });
 }
 

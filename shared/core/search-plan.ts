@@ -79,16 +79,21 @@ function openBody(body: object): string {
   return text === '{}' ? '{' : `${text.slice(0, -1)},`;
 }
 
+/** How many hits a node beside others is asked for: one more than wanted, which tells whether the cut splits a tie. */
+export function askedOf(plan: SearchPlan): number {
+  return plan.paging.required === 0 ? 0 : plan.paging.required + 1;
+}
+
 /** The body for a node that answers for some shards; nodes beside others are asked for everything from the top. */
 export function nodeBody(
   plan: SearchPlan,
   shards: readonly number[],
   alone: boolean,
-  required = plan.paging.required,
+  asked = askedOf(plan),
 ): string {
   const open = alone ? plan.aloneBody : plan.spreadBody;
   const filter = `"filter":${withShards(plan.query.filter, shards)}`;
-  return `${open}${filter},${alone ? ownPaging(plan.paging) : fromTheTop(plan.paging, required)}}`;
+  return `${open}${filter},${alone ? ownPaging(plan.paging) : fromTheTop(plan.paging, asked)}}`;
 }
 
 /** The body that counts what matches without the query's threshold, for a node beside others. */
@@ -104,8 +109,8 @@ function ownPaging(paging: Paging): string {
     : `"page":${paging.first},"hitsPerPage":${paging.second}`;
 }
 
-function fromTheTop(paging: Paging, required: number): string {
-  return paging.mode === 'offset' ? `"offset":0,"limit":${required}` : `"page":1,"hitsPerPage":${required}`;
+function fromTheTop(paging: Paging, asked: number): string {
+  return paging.mode === 'offset' ? `"offset":0,"limit":${asked}` : `"page":1,"hitsPerPage":${asked}`;
 }
 
 /** The client's filter and the shards, both of which must hold. */

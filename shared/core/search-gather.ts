@@ -1,0 +1,43 @@
+// Merges the answers of several nodes, asking again where one of them was cut inside a group of equal hits or did not
+// count. How a node is asked is the caller's matter.
+import { mergeAnswers, type NodeAnswer } from './search-answer.js';
+import { askedOf, countBody, nodeBody, type SearchPlan } from './search-plan.js';
+
+export interface ShardAnswer {
+  /** The answer to nodeBody(plan, shards, false), as byte text. */
+  readonly text: string;
+  readonly shards: readonly number[];
+}
+
+/** The merged answer as byte text, or null when a node that had to be asked again gave no answer. */
+export async function gatherMerged(
+  plan: SearchPlan,
+  answers: readonly ShardAnswer[],
+  ask: (source: number, body: string) => Promise<string | null>,
+  elapsedMs: () => number,
+): Promise<string | null> {
+  const parts: NodeAnswer[] = answers.map(({ text }) => ({ text, asked: askedOf(plan) }));
+  for (;;) {
+    // Nodes never give more than maxTotalHits; what is tied there stays as it came.
+    const final = parts.some((part) => part.asked > plan.settings.maxTotalHits + 1);
+    const result = mergeAnswers(parts, plan, elapsedMs(), final);
+    if (result.done) return result.text;
+    const given = await Promise.all(
+      result.sources.map(async (source) => {
+        const part = parts[source]!;
+        const { shards } = answers[source]!;
+        if (result.reason === 'uncounted') {
+          const counts = await ask(source, countBody(plan, shards));
+          return counts === null ? null : { ...part, counts };
+        }
+        const asked = 2 * part.asked + 16;
+        const text = await ask(source, nodeBody(plan, shards, false, asked));
+        return text === null ? null : { ...part, text, asked };
+      }),
+    );
+    for (const [position, part] of given.entries()) {
+      if (part === null) return null;
+      parts[result.sources[position]!] = part;
+    }
+  }
+}
