@@ -86,5 +86,5 @@ export function describeProgress(change: ChangeView): string {
   const failed = change.moves.find((move) => move.lastError !== null && move.phase !== 'done');
   if (change.error !== null) return `${change.kind ?? 'change'}: ${change.error}`;
   const trouble = failed ? `; ${failed.indexUid}/${failed.shard}: ${failed.lastError}` : '';
-  return `${change.kind}: ${done}/${change.moves.length} moves done, ${copied} documents copied${trouble}`;
+  return `${change.kind ?? 'change'}: ${done}/${change.moves.length} moves done, ${copied} documents copied${trouble}`;
 }

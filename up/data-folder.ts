@@ -2,12 +2,15 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { openProcessLedger, type ProcessLedger } from './orphans.js';
 
 export interface DataFolder {
   readonly path: string;
   logFile(name: string): string;
   /** Reads a stored secret, or generates and stores one. */
   secret(name: string): Promise<string>;
+  /** What was started from here, for ending it after a crash. */
+  readonly processes: ProcessLedger;
   /** Where `miroir-ctl` finds the admin key (MIROIR_CREDENTIALS_FILE). */
   readonly credentialsFile: string;
   writeCredentials(adminApiKey: string): Promise<void>;
@@ -25,6 +28,7 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     path: folder,
     logFile: (name) => join(folder, 'logs', `${name}.log`),
     secret: (name) => readSecret(join(folder, 'secrets', name)),
+    processes: openProcessLedger(join(folder, 'processes.json')),
     credentialsFile: join(folder, 'credentials'),
     writeCredentials: (key) =>
       writePrivately(join(folder, 'credentials'), `admin_api_key: ${JSON.stringify(key)}\n`),

@@ -38,7 +38,7 @@ export class Fleet {
   private stopped: Promise<void> | null = null;
 
   constructor(private readonly options: FleetOptions) {
-    this.supervisor = new Supervisor((line) => options.output.warn(line));
+    this.supervisor = new Supervisor((line) => options.output.warn(line), options.folder.processes.remember);
   }
 
   /** Starts everything. Throws with a readable reason; the caller then stops what runs already. */
@@ -47,6 +47,9 @@ export class Fleet {
     this.masterKey = config.masterKey;
     this.adminKey = config.adminApiKey ?? config.masterKey ?? (await folder.secret('admin-api-key'));
     await folder.writeCredentials(this.adminKey);
+    const orphans = await folder.processes.endOrphans();
+    if (orphans.length > 0)
+      output.line(`Ended what an earlier start had left running: ${orphans.join(', ')}`);
     this.temporal = await startTemporal({
       dbFile: join(folder.path, 'temporal.db'),
       port: TEMPORAL_PORT,
@@ -87,7 +90,7 @@ export class Fleet {
     this.worker = await this.supervisor.start({
       name: 'worker',
       command: process.execPath,
-      args: [programPath('worker')],
+      args: this.programArgs('worker'),
       env: this.programEnv(),
       logFile: this.options.folder.logFile('worker'),
       ready: (line) => line.worker === 'ready',
@@ -144,11 +147,17 @@ export class Fleet {
     this.proxy = await this.supervisor.start({
       name: 'proxy',
       command: process.execPath,
-      args: [programPath('proxy')],
+      args: this.programArgs('proxy'),
       env: { ...this.programEnv(), MIROIR_PORT: String(port), MIROIR_HOST: config.host },
       logFile: folder.logFile('proxy'),
       ready: (line) => 'listening' in line,
     });
+  }
+
+  /** The program's compiled main file; the folder, which it does not read, says in a process list whose it is. */
+  private programArgs(program: 'proxy' | 'worker'): string[] {
+    const main = fileURLToPath(new URL(`../${program}/main.js`, import.meta.url));
+    return [main, `--data-dir=${this.options.folder.path}`];
   }
 
   private programEnv(): Record<string, string> {
@@ -169,10 +178,12 @@ export class Fleet {
 
   /** Our own Temporal server that ends by itself is started again on the same port and database. */
   private watchTemporal(server: TemporalServer): void {
+    const { folder } = this.options;
+    if (server.pid !== null) folder.processes.remember('temporal', server.pid, server.commandLine);
     void server.ended.then(async (code) => {
       if (this.temporal !== server) return;
       this.options.output.warn(`the Temporal server ended with ${code}; starting it again`);
-      const { folder, output } = this.options;
+      const { output } = this.options;
       const again = await startTemporal({
         dbFile: join(folder.path, 'temporal.db'),
         port: Number(server.address.split(':').at(-1)),
@@ -200,9 +211,4 @@ export class Fleet {
       output.warn(`port ${TEMPORAL_UI_PORT} is taken; Temporal's Web UI is at ${uiUrl}`);
     }
   }
-}
-
-/** The compiled main file of a program, beside this one. */
-function programPath(program: 'proxy' | 'worker'): string {
-  return fileURLToPath(new URL(`../${program}/main.js`, import.meta.url));
 }

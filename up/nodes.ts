@@ -79,13 +79,12 @@ export async function startNode(
   const child = await supervisor.start({
     name: id,
     command: program.command,
-    args: program.args,
+    // On the command line, unlike the key: an orphan is recognised by it.
+    args: [...program.args, '--db-path', join(home, 'data.ms'), '--http-addr', `127.0.0.1:${port}`],
     cwd: home,
     env: {
-      MEILI_DB_PATH: join(home, 'data.ms'),
       MEILI_DUMP_DIR: join(home, 'dumps'),
       MEILI_SNAPSHOT_DIR: join(home, 'snapshots'),
-      MEILI_HTTP_ADDR: `127.0.0.1:${port}`,
       MEILI_MASTER_KEY: key,
       MEILI_NO_ANALYTICS: 'true',
       MEILI_LOG_LEVEL: 'WARN',

@@ -36,12 +36,16 @@ export class Supervisor {
   private readonly children = new Set<SupervisedChild>();
   private stopping = false;
 
-  constructor(private readonly report: (line: string) => void) {}
+  /** `report` hears of crashes; `remember` of every process that is started. */
+  constructor(
+    private readonly report: (line: string) => void,
+    private readonly remember: (name: string, pid: number, commandLine: string) => void = () => {},
+  ) {}
 
   /** Starts a child and waits until it is ready. Throws with the end of its log when it ends before. */
   async start(spec: ChildSpec): Promise<Child> {
     if (this.stopping) throw new Error('stopping: nothing is started any more');
-    const child = new SupervisedChild(spec, this.report, () => this.children.delete(child));
+    const child = new SupervisedChild(spec, this.report, this.remember, () => this.children.delete(child));
     this.children.add(child);
     try {
       await child.launch();
@@ -78,6 +82,7 @@ class SupervisedChild implements Child {
   constructor(
     private readonly spec: ChildSpec,
     private readonly report: (line: string) => void,
+    private readonly remember: (name: string, pid: number, commandLine: string) => void,
     private readonly forget: () => void,
   ) {
     this.name = spec.name;
@@ -105,6 +110,9 @@ class SupervisedChild implements Child {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.process = process_;
+    if (process_.pid) {
+      this.remember(this.name, process_.pid, [this.spec.command, ...this.spec.args].join(' '));
+    }
     const ready = this.follow(process_);
     let resolveGone = () => {};
     this.gone = new Promise((resolve) => {

@@ -32,6 +32,8 @@ export interface TemporalServer {
   readonly uiUrl: string | null;
   /** The pid of our own server, or null when it is somebody else's. */
   readonly pid: number | null;
+  /** How our own server was started, to recognise it later; empty for somebody else's. */
+  readonly commandLine: string;
   /** Which one it is, for the start-up line. */
   readonly description: string;
   /** Settles when our own server ends by itself; never for somebody else's. */
@@ -52,6 +54,7 @@ export async function startTemporal(options: StartTemporalOptions): Promise<Temp
       address: choice.address,
       uiUrl: null,
       pid: null,
+      commandLine: '',
       description: `existing server (${choice.from})`,
       ended: new Promise(() => {}),
       stop: async () => {},
@@ -123,6 +126,7 @@ async function spawnServer(
     address,
     uiUrl: uiPort === null ? null : `http://127.0.0.1:${uiPort}`,
     pid: child.pid ?? null,
+    commandLine: [path, ...args].join(' '),
     description: `own server (${from})`,
     ended,
     kill,

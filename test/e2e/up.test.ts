@@ -102,7 +102,7 @@ test('starts a fleet that works, starts a crashed node again, and stops cleanly 
   expect(await count()).toBe(50);
 
   const port = new URL(nodeUrl).port;
-  const node = processesOf(folder).find((line) => line.includes(`MEILI_HTTP_ADDR=127.0.0.1:${port}`));
+  const node = processesOf(folder).find((line) => line.includes(`--http-addr 127.0.0.1:${port}`));
   process.kill(Number.parseInt(node ?? '', 10), 'SIGKILL');
   await waitForOutput(started, /n1 is back/);
   const second = await api.json<{ taskUid: number }>('PUT', '/indexes/films/documents', [

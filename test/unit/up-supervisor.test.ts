@@ -1,4 +1,5 @@
 // The supervisor over real processes: ready lines, crashes, stopping, and what never reaches a command line.
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -109,6 +110,29 @@ test('the data folder belongs to one process that is alive', async () => {
   await expect(openDataFolder(data.path)).rejects.toThrow(/another `miroir up`/);
   writeFileSync(join(data.path, 'up.pid'), '999999999\n');
   await (await openDataFolder(data.path)).release();
+});
+
+test('ends what a killed run left running, and nothing else', async () => {
+  const data = await openDataFolder(join(folder, 'data'));
+  const [mine, other] = [1, 2].map((marker) =>
+    spawn(process.execPath, ['-e', `setInterval(() => {}, ${marker}000)`]),
+  );
+  try {
+    data.processes.remember(
+      'n1',
+      mine!.pid!,
+      [process.execPath, '-e', 'setInterval(() => {}, 1000)'].join(' '),
+    );
+    // The pid of another process: it was used again since.
+    data.processes.remember('n2', other!.pid!, '/usr/bin/meilisearch');
+    expect(await data.processes.endOrphans()).toEqual(['n1']);
+    await eventually(() => mine!.signalCode === 'SIGTERM');
+    expect(other!.signalCode ?? other!.exitCode).toBeNull();
+    expect(await data.processes.endOrphans()).toEqual([]);
+  } finally {
+    mine!.kill('SIGKILL');
+    other!.kill('SIGKILL');
+  }
 });
 
 test('the tour empties its own folder and no other', async () => {
