@@ -63,9 +63,10 @@ export class Engine {
       finishedAt: null,
       ...rest,
     };
-    await this.log.append(enqueueRecord(task, documents));
-    this.tasks[task.uid] = task;
-    this.pending.push({ task, documents });
+    await this.log.append(enqueueRecord(task, documents), () => {
+      this.tasks[task.uid] = task;
+      this.pending.push({ task, documents });
+    });
     this.work();
     await this.faults?.reach('after-enqueue', task);
     return task;

@@ -88,18 +88,25 @@ export class Log {
     return new Log(path, await open(path, 'a'), bytes);
   }
 
-  /** Resolves when the record is on the disk. */
-  append(record: LogRecord): Promise<void> {
+  /**
+   * Resolves when the record is on the disk. `onDurable` runs first, at once, so that a rewrite right afterwards finds
+   * what the record says in the state that it writes.
+   */
+  append(record: LogRecord, onDurable?: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
       this.buffers.push(...frame(record));
-      this.waiters.push({ resolve, reject });
+      const settle = () => {
+        onDurable?.();
+        resolve();
+      };
+      this.waiters.push({ resolve: settle, reject });
       this.flush();
     });
   }
 
   /** True when the log is mostly history that a rewrite would drop. */
   get worthRewriting(): boolean {
-    return this.bytes > 64 * 1024 * 1024 && this.bytes > 3 * this.rewrittenBytes;
+    return this.bytes > 16 * 1024 * 1024 && this.bytes > 3 * this.rewrittenBytes;
   }
 
   /** Replaces the log by the given records, at the next moment between two flushes. */
@@ -114,17 +121,20 @@ export class Log {
   }
 
   private flush(): Promise<void> {
-    this.flushing ??= this.drain().finally(() => {
-      this.flushing = null;
-    });
+    this.flushing ??= this.drain();
     return this.flushing;
   }
 
   private async drain(): Promise<void> {
     await null; // lets requests of the same turn join this flush
     while (this.buffers.length > 0 || this.rewriteSource) {
-      if (this.rewriteSource) await this.replaceFile(this.rewriteSource());
+      const source = this.rewriteSource;
       this.rewriteSource = null;
+      if (source) {
+        await this.replaceFile(source()).catch((error) => {
+          this.failure = error;
+        });
+      }
       if (this.buffers.length === 0) continue;
       const buffers = this.buffers;
       const waiters = this.waiters;
@@ -142,6 +152,8 @@ export class Log {
         for (const waiter of waiters) waiter.reject(error);
       }
     }
+    // In the same turn as the last look at the buffers: an append in between would wait for ever.
+    this.flushing = null;
   }
 
   private async replaceFile(records: Iterable<LogRecord>): Promise<void> {

@@ -73,10 +73,7 @@ export function exactnessOf(matching: Matching, document: number): Exactness {
   const { terms } = matching.query;
   const words = matching
     .stage(document)
-    .terms.reduce(
-      (sum, term) => sum + (found[term]!.some(({ exact }) => exact) ? terms[term]!.words.length : 0),
-      0,
-    );
+    .terms.filter((term) => found[term]!.some(({ exact }) => exact)).length;
   const lengths = new Map<number, number>();
   const tokens = matching.index.tokens[document]!;
   for (let at = 0; at < tokens.length; at += 2) {

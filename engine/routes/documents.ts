@@ -1,12 +1,12 @@
 // Documents: reading by id, list or filter, and the writes that become tasks.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
-import { indexUidOf, type Query, type RouteContext, sendJson } from '../app.js';
 import { requireIndex } from '../application.js';
 import { documentTexts, idTexts, jsonBody, jsonText } from '../bodies.js';
 import { type FetchRequest, fetchDocuments, readFetchBody, readFetchQuery } from '../document-reads.js';
 import { parseFilter } from '../filter-grammar.js';
 import { showDocument } from '../formatting.js';
+import { indexUidOf, type Query, type RouteContext, sendJson } from '../route-context.js';
 import { describeValue } from '../settings.js';
 
 export function documentRoutes(app: FastifyInstance, { engine, authorize, accept }: RouteContext): void {

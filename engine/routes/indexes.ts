@@ -1,10 +1,10 @@
 // Indexes: create, list, get, update (primary key and name), delete.
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
-import { checkIndexUid, indexUidOf, type Query, type RouteContext } from '../app.js';
 import { requireIndex } from '../application.js';
 import { jsonBody } from '../bodies.js';
 import type { IndexData } from '../index-data.js';
+import { checkIndexUid, indexUidOf, type Query, type RouteContext } from '../route-context.js';
 import { describeValue } from '../settings.js';
 
 function indexView({ uid, createdAt, updatedAt, primaryKey }: IndexData): Record<string, unknown> {

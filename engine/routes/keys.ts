@@ -1,8 +1,8 @@
 // API keys.
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
-import type { Query, RouteContext } from '../app.js';
 import { jsonBody } from '../bodies.js';
+import type { Query, RouteContext } from '../route-context.js';
 
 const IMMUTABLE = ['uid', 'actions', 'indexes', 'expiresAt', 'createdAt', 'updatedAt'];
 

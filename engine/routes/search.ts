@@ -1,9 +1,9 @@
 // Search over one index, and several searches in one request.
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
-import { checkIndexUid, indexUidOf, type Query, type RouteContext, sendJson } from '../app.js';
 import { requireIndex } from '../application.js';
 import { jsonBody } from '../bodies.js';
+import { checkIndexUid, indexUidOf, type Query, type RouteContext, sendJson } from '../route-context.js';
 import { search } from '../search.js';
 import { readSearchBody, readSearchQuery } from '../search-parameters.js';
 

@@ -1,8 +1,8 @@
 // Settings, whole and one by one.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { indexUidOf, type RouteContext } from '../app.js';
 import { requireIndex } from '../application.js';
 import { jsonBody } from '../bodies.js';
+import { indexUidOf, type RouteContext } from '../route-context.js';
 import { checkSettings, SETTING_ROUTES } from '../settings.js';
 
 /** Meilisearch shows the two lists with a default of `*` as that default. */

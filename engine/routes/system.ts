@@ -1,9 +1,9 @@
 // Health, version and statistics.
 import type { FastifyInstance } from 'fastify';
-import { indexUidOf, type RouteContext } from '../app.js';
 import { requireIndex } from '../application.js';
 import type { Engine } from '../engine.js';
 import type { IndexData } from '../index-data.js';
+import { indexUidOf, type RouteContext } from '../route-context.js';
 
 function indexStats(engine: Engine, index: IndexData): Record<string, unknown> {
   return {

@@ -1,7 +1,7 @@
 // Tasks: one, and the list with its filters.
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
-import type { Query, RouteContext } from '../app.js';
+import type { Query, RouteContext } from '../route-context.js';
 import { listTasks, taskView } from '../tasks.js';
 
 export function taskRoutes(app: FastifyInstance, { engine, authorize }: RouteContext): void {
