@@ -52,7 +52,10 @@ export async function readClaim(client: NodeClient): Promise<Claim | null> {
     });
     return parse(key.description) ?? { clusterId: 'unknown', node: 'unknown' };
   } catch (error) {
-    if (error instanceof NodeRefusal && (error.code === 'api_key_not_found' || error.code === 'index_not_found'))
+    if (
+      error instanceof NodeRefusal &&
+      (error.code === 'api_key_not_found' || error.code === 'index_not_found')
+    )
       return null;
     throw error;
   }
@@ -130,7 +133,15 @@ export async function obtainDataKey(client: NodeClient): Promise<string | null> 
         uid: DATA_KEY,
         name: 'miroir-data',
         description: 'Searches and document writes of Miroir; may not create indexes.',
-        actions: ['search', 'documents.*', 'tasks.get', 'indexes.get', 'stats.get', 'settings.get', 'version'],
+        actions: [
+          'search',
+          'documents.*',
+          'tasks.get',
+          'indexes.get',
+          'stats.get',
+          'settings.get',
+          'version',
+        ],
         indexes: ['*'],
         expiresAt: null,
       }),

@@ -59,7 +59,11 @@ export function createActivities(deps: WorkerDeps) {
   }
 
   return {
-    async validateChange(run: { workflowId: string; changeId: string; input: unknown }): Promise<ValidatedChange> {
+    async validateChange(run: {
+      workflowId: string;
+      changeId: string;
+      input: unknown;
+    }): Promise<ValidatedChange> {
       return validateChange(deps, deps.defaults, run);
     },
 
@@ -124,10 +128,15 @@ export function createActivities(deps: WorkerDeps) {
 
     async markMove(moveId: string, phase: 'failed' | 'skipped' | 'aborted' | 'done', error: string | null) {
       const over = phase === 'failed' ? undefined : new Date().toISOString();
-      await store.updateMove(moveId, { phase, ...(error === null ? {} : { lastError: error }), finishedAt: over });
+      await store.updateMove(moveId, {
+        phase,
+        ...(error === null ? {} : { lastError: error }),
+        finishedAt: over,
+      });
     },
 
-    snapshotShard: (moveId: string) => moveStep('snapshot', moveId, (beat) => snapshotShard(deps, moveId, beat)),
+    snapshotShard: (moveId: string) =>
+      moveStep('snapshot', moveId, (beat) => snapshotShard(deps, moveId, beat)),
     copyShard: (moveId: string, options: Pick<MoveInput, 'copyChunkDocuments' | 'copyDocumentsPerSecond'>) =>
       moveStep('copy', moveId, (beat) =>
         copyShard(

@@ -29,10 +29,16 @@ export async function connectTemporal(
 const VALUE_TYPES = { Keyword: 2, KeywordList: 7 } as const;
 
 /** Registers Miroir's search attributes; false where that is not allowed, and changes then go without them. */
-export async function hasSearchAttributes(connection: Connection, namespace: string, log: Log): Promise<boolean> {
+export async function hasSearchAttributes(
+  connection: Connection,
+  namespace: string,
+  log: Log,
+): Promise<boolean> {
   try {
     const listed = await connection.operatorService.listSearchAttributes({ namespace });
-    const missing = Object.entries(SEARCH_ATTRIBUTES).filter(([name]) => !(name in (listed.customAttributes ?? {})));
+    const missing = Object.entries(SEARCH_ATTRIBUTES).filter(
+      ([name]) => !(name in (listed.customAttributes ?? {})),
+    );
     if (missing.length > 0) {
       await connection.operatorService.addSearchAttributes({
         namespace,
@@ -41,7 +47,10 @@ export async function hasSearchAttributes(connection: Connection, namespace: str
     }
     return true;
   } catch (error) {
-    log.warn({}, `search attributes cannot be registered, changes go without them: ${(error as Error).message}`);
+    log.warn(
+      {},
+      `search attributes cannot be registered, changes go without them: ${(error as Error).message}`,
+    );
     return false;
   }
 }

@@ -8,12 +8,13 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { DEFAULT_ACTIVITY_OPTIONS } from '../activities/deps.js';
 import { createActivities } from '../activities/index.js';
 import { type Config, ConfigError, configFileOf, loadConfig } from '../shared/io/config.js';
+import { parseFaults } from '../shared/io/faults.js';
 import { loadHash } from '../shared/io/hash.js';
 import { createNodeDirectory } from '../shared/io/node-directory.js';
 import { createLogger } from '../shared/io/observe.js';
 import { openStore } from '../shared/io/open-store.js';
-import { connectTemporal, hasSearchAttributes } from './connection.js';
 import { loadWorkflows } from './bundle.js';
+import { connectTemporal, hasSearchAttributes } from './connection.js';
 import { StreamKeeper } from './stream-keeper.js';
 
 export interface RunningWorker {
@@ -62,6 +63,7 @@ export async function runWorker(config: Config): Promise<RunningWorker> {
       nodeMasterKey: config.nodeMasterKey,
       demoteAfterMs: config.demoteAfterMs,
     },
+    faults: parseFaults(process.env.MIROIR_FAULT),
     isEnding: () => ending.requested,
     holder: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
     defaults: {
@@ -89,7 +91,9 @@ export async function runWorker(config: Config): Promise<RunningWorker> {
   const running = worker.run();
   keeper.begin();
   const garbage = setInterval(() => {
-    store.collectGarbage().catch((error: Error) => log.warn({}, `could not collect garbage: ${error.message}`));
+    store
+      .collectGarbage()
+      .catch((error: Error) => log.warn({}, `could not collect garbage: ${error.message}`));
   }, GARBAGE_MS);
 
   const stopped = running.finally(async () => {
@@ -130,7 +134,8 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   main().then(
     () => process.exit(),
     (error: unknown) => {
-      const message = error instanceof ConfigError ? error.message : error instanceof Error ? error.stack : String(error);
+      const message =
+        error instanceof ConfigError ? error.message : error instanceof Error ? error.stack : String(error);
       process.stderr.write(`miroir worker: ${message}\n`);
       process.exit(1);
     },

@@ -1,5 +1,11 @@
 // What a running change knows: which moves are planned, running, failed, over. Pure; the workflow acts on it.
-import { type ChangeInput, type ChangePhase, type ChangeProgress, type ChangeResume, moveIdOf } from './messages.js';
+import {
+  type ChangeInput,
+  type ChangePhase,
+  type ChangeProgress,
+  type ChangeResume,
+  moveIdOf,
+} from './messages.js';
 
 export class ChangeState {
   phase: ChangePhase = 'validating';
@@ -73,7 +79,9 @@ export class ChangeState {
   /** Throws a sentence for the operator unless there is a failed move, or that one. */
   requireFailed(moveId: string | undefined): void {
     if (moveId !== undefined && !this.failed.has(moveId))
-      throw new Error(`move "${moveId}" has not failed; failed moves: ${[...this.failed.keys()].join(', ') || 'none'}`);
+      throw new Error(
+        `move "${moveId}" has not failed; failed moves: ${[...this.failed.keys()].join(', ') || 'none'}`,
+      );
     if (this.failed.size === 0) throw new Error('no move has failed: there is nothing to retry or skip');
   }
 

@@ -77,10 +77,10 @@ async function bringOver(
 /** Before the flip the source stays as it was and the target is emptied; after it the source goes. */
 async function endCancelled(input: MoveInput, flipped: boolean): Promise<void> {
   const steps = moveSteps(input.stepDeadlineMs);
-  await steps.deleteReplica.executeWithOptions({ summary: flipped ? 'delete the source' : 'clean up the target' }, [
-    input.moveId,
-    flipped ? 'source' : 'target',
-  ]);
+  await steps.deleteReplica.executeWithOptions(
+    { summary: flipped ? 'delete the source' : 'clean up the target' },
+    [input.moveId, flipped ? 'source' : 'target'],
+  );
   await meta.markMove(input.moveId, flipped ? 'done' : 'aborted', null);
 }
 

@@ -1,8 +1,8 @@
 // One change of the topology, one at a time (`miroir/topology/<cluster>`): validate, clean up after dead runs, add,
 // plan, move within a window, finish. A move that fails for good waits for an operator while the rest goes on.
 import {
-  allHandlersFinished,
   ApplicationFailure,
+  allHandlersFinished,
   CancellationScope,
   condition,
   continueAsNew,
@@ -35,7 +35,8 @@ export async function topologyChange(input: ChangeInput): Promise<ChangeProgress
   try {
     return await runChange(input);
   } catch (error) {
-    if (failureType(error) === 'InvalidInput') throw ApplicationFailure.nonRetryable(rootMessage(error), 'InvalidInput');
+    if (failureType(error) === 'InvalidInput')
+      throw ApplicationFailure.nonRetryable(rootMessage(error), 'InvalidInput');
     throw error;
   }
 }
@@ -103,7 +104,8 @@ async function runMoves(state: ChangeState, change: ValidatedChange, plain: Chan
       await condition(allHandlersFinished);
       await continueAsNew<typeof topologyChange>({ ...plain, resume: state.toResume(change.changeId) });
     }
-    const moveId = full || state.running.size >= change.options.concurrency ? null : state.takeNext(change.changeId);
+    const moveId =
+      full || state.running.size >= change.options.concurrency ? null : state.takeNext(change.changeId);
     if (moveId !== null) {
       started += 1;
       void runMove(state, change, moveId);
@@ -199,4 +201,3 @@ async function giveUp(state: ChangeState, moveId: string): Promise<void> {
   await meta.markMove(moveId, leftover?.side === 'source' ? 'done' : 'skipped', null);
   state.end(moveId, leftover?.side === 'source' ? 'done' : 'skipped');
 }
-

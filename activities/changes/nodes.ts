@@ -22,7 +22,11 @@ export async function addNodes(
     beat.report({ phase: 'probing', node: node.id });
     await withClient(deps, node, secrets[node.id], async (client) => {
       await probe(client, node, topology.clusterId, beat);
-      await refuseForeignIndexes(client, node, topology.indexes.map((index) => index.uid));
+      await refuseForeignIndexes(
+        client,
+        node,
+        topology.indexes.map((index) => index.uid),
+      );
     });
   }
   for (const node of fresh) {
@@ -74,7 +78,9 @@ async function probe(client: NodeClient, node: ChangeNode, clusterId: string, be
       }
       if (!(error instanceof NodeUnreachable)) throw error;
       if (attempt >= PROBES)
-        throw invalid(`node "${node.id}" at ${node.url} does not answer: ${error.message}. Start it, or correct the URL`);
+        throw invalid(
+          `node "${node.id}" at ${node.url} does not answer: ${error.message}. Start it, or correct the URL`,
+        );
       await beat.sleep(400);
     }
   }
@@ -89,13 +95,21 @@ function requireOwn(node: ChangeNode, clusterId: string, owner: { clusterId: str
   );
 }
 
-async function refuseForeignIndexes(client: NodeClient, node: ChangeNode, uids: readonly string[]): Promise<void> {
+async function refuseForeignIndexes(
+  client: NodeClient,
+  node: ChangeNode,
+  uids: readonly string[],
+): Promise<void> {
   const { results } = await client.json<{ results: { uid: string }[] }>({
     method: 'GET',
     path: '/indexes?limit=1000',
     admin: true,
   });
-  const foreign = results.find(({ uid }) => uids.some((known) => uid === known || /^--\d+-\d+$/.test(uid.slice(known.length)) && uid.startsWith(known)));
+  const foreign = results.find(({ uid }) =>
+    uids.some(
+      (known) => uid === known || (/^--\d+-\d+$/.test(uid.slice(known.length)) && uid.startsWith(known)),
+    ),
+  );
   if (foreign)
     throw invalid(
       `node "${node.id}" at ${node.url} has an index "${foreign.uid}" of its own, which the fleet has under this name too: delete it there, or take an empty node`,
@@ -113,15 +127,22 @@ export async function awaitProvisioned(
     const streams = await deps.store.readStreams();
     const waiting = ids.filter((id) => !streams.find((stream) => stream.node === id)?.provisioned);
     if (waiting.length === 0) break;
-    const errors = streams.filter((stream) => waiting.includes(stream.node)).map((stream) => stream.lastError);
+    const errors = streams
+      .filter((stream) => waiting.includes(stream.node))
+      .map((stream) => stream.lastError);
     beat.report({ phase: 'provisioning', waiting, errors });
     await beat.sleep(50);
   }
-  for (const id of ids) await deps.store.setNodeState(id, 'active', `change ${changeId}: node ${id} is ready`);
+  for (const id of ids)
+    await deps.store.setNodeState(id, 'active', `change ${changeId}: node ${id} is ready`);
 }
 
 /** Takes emptied nodes out of the topology and gives them back as they came: without indexes of ours or a claim. */
-export async function releaseNodes(deps: ActivityDeps, changeId: string, ids: readonly NodeId[]): Promise<void> {
+export async function releaseNodes(
+  deps: ActivityDeps,
+  changeId: string,
+  ids: readonly NodeId[],
+): Promise<void> {
   for (const id of ids) {
     const topology = await deps.store.readTopology();
     if (!topology.nodes.some((node) => node.id === id)) continue;
@@ -129,11 +150,15 @@ export async function releaseNodes(deps: ActivityDeps, changeId: string, ids: re
     const names = topology.indexes.flatMap((index) => index.physicalNames[id] ?? []);
     await deps.store.removeNode(id, `change ${changeId} removes node ${id}`);
     try {
-      for (const name of names) await client.request({ method: 'DELETE', path: `/indexes/${name}`, admin: true });
+      for (const name of names)
+        await client.request({ method: 'DELETE', path: `/indexes/${name}`, admin: true });
       await releaseClaim(client);
     } catch (error) {
       // It is out of the fleet already, and an unreachable node cannot be cleaned: its claim keeps it from harm.
-      deps.log.warn({ node: id }, `node ${id} was removed, but could not be emptied: ${(error as Error).message}`);
+      deps.log.warn(
+        { node: id },
+        `node ${id} was removed, but could not be emptied: ${(error as Error).message}`,
+      );
     }
   }
 }

@@ -13,7 +13,8 @@ export async function planChange(
   change: ValidatedChange,
   beat: Beat,
 ): Promise<{ moves: number; documents: number }> {
-  for (const id of change.removed) await deps.store.setNodeState(id, 'draining', `change ${change.changeId} drains ${id}`);
+  for (const id of change.removed)
+    await deps.store.setNodeState(id, 'draining', `change ${change.changeId} drains ${id}`);
   for (;;) {
     const topology = await deps.store.readTopology();
     const plan = planMoves({
@@ -23,7 +24,10 @@ export async function planChange(
     });
     if (plan.refusal !== null) throw finalFailure('InvalidInput', plan.refusal);
     beat.report({ phase: 'planning', moves: plan.moves.length });
-    const moves: NewMove[] = plan.moves.map((move, ordinal) => ({ id: moveIdOf(change.changeId, ordinal), ...move }));
+    const moves: NewMove[] = plan.moves.map((move, ordinal) => ({
+      id: moveIdOf(change.changeId, ordinal),
+      ...move,
+    }));
     const documents = await countDocuments(deps, moves);
     if (await deps.store.planMoves(change.changeId, topology.epoch, moves, documents))
       return { moves: moves.length, documents };

@@ -6,7 +6,9 @@ import type { ChangeInput, ChangeNode, ValidatedChange } from '../../workflows/m
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
 
-const nodeId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'letters, digits, hyphens, underscores, at most 64');
+const nodeId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'letters, digits, hyphens, underscores, at most 64');
 const newNode = z.strictObject({
   id: nodeId,
   url: z.url({ protocol: /^https?$/ }),
@@ -48,11 +50,17 @@ export async function validateChange(
   const topology = await deps.store.readTopology();
   const expectedId = `miroir/topology/${topology.clusterId}`;
   if (run.workflowId !== expectedId)
-    throw invalid(`the workflow id must be "${expectedId}", for one change runs at a time; it is "${run.workflowId}"`);
+    throw invalid(
+      `the workflow id must be "${expectedId}", for one change runs at a time; it is "${run.workflowId}"`,
+    );
   const parsed = input.safeParse(run.input);
   if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'input'}: ${issue.message}`);
-    throw invalid(`${problems.join('; ')}. Expected {"kind":"add","nodes":[{"id":"n4","url":"http://…"}]}, {"kind":"remove"|"drain","nodes":["n4"]} or {"kind":"rebalance"}`);
+    const problems = parsed.error.issues.map(
+      (issue) => `${issue.path.join('.') || 'input'}: ${issue.message}`,
+    );
+    throw invalid(
+      `${problems.join('; ')}. Expected {"kind":"add","nodes":[{"id":"n4","url":"http://…"}]}, {"kind":"remove"|"drain","nodes":["n4"]} or {"kind":"rebalance"}`,
+    );
   }
   const change = parsed.data;
   const added = change.kind === 'add' ? change.nodes : [];
@@ -107,7 +115,9 @@ function requireNew(topology: Topology, node: ChangeNode): void {
   const url = normalizeUrl(node.url);
   const sameId = topology.nodes.find((known) => known.id === node.id);
   if (sameId && !(sameId.state === 'joining' && sameId.url === url))
-    throw invalid(`node "${node.id}" is already in the topology, at ${sameId.url} (${sameId.state}): choose another id`);
+    throw invalid(
+      `node "${node.id}" is already in the topology, at ${sameId.url} (${sameId.state}): choose another id`,
+    );
   const sameUrl = topology.nodes.find((known) => known.url === url && known.id !== node.id);
   if (sameUrl) throw invalid(`the node at ${url} is already in the topology, as "${sameUrl.id}"`);
 }
@@ -127,7 +137,8 @@ function requireCapacity(
   const live = topology.indexes.filter((index) => index.deletedSeq === null);
   const needed = Math.max(topology.replicationFactor, ...live.map((index) => index.replicationFactor));
   const gone = new Set(removed);
-  const left = topology.nodes.filter((node) => node.state === 'active' && !gone.has(node.id)).length + added.length;
+  const left =
+    topology.nodes.filter((node) => node.state === 'active' && !gone.has(node.id)).length + added.length;
   if ((kind === 'remove' || kind === 'drain') && left < needed) {
     throw invalid(
       `without ${removed.join(', ')} only ${left} active nodes would remain, and replication factor ${needed} needs ${needed}: add ${needed - left} more first`,

@@ -27,7 +27,13 @@ export async function copyShard(
   let next = copied;
   const startedMs = performance.now();
   const startedAt = copied;
-  const progress = () => ({ phase: 'copy', shard: move.shard, documents: copied, of: move.documentsTotal, bytes });
+  const progress = () => ({
+    phase: 'copy',
+    shard: move.shard,
+    documents: copied,
+    of: move.documentsTotal,
+    bytes,
+  });
   beat.report(progress());
 
   while (copied < move.documentsTotal) {
@@ -52,6 +58,7 @@ export async function copyShard(
     copied = chunk.first + chunk.count;
     bytes += Number(result.bytes ?? 0);
     await store.updateMove(moveId, { documentsCopied: copied, bytesCopied: bytes });
+    await deps.faults.reach('copy.chunk');
     beat.report(progress());
     if (options.documentsPerSecond !== null) {
       const dueMs = ((copied - startedAt) / options.documentsPerSecond) * 1_000;

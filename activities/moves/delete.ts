@@ -17,6 +17,7 @@ export async function deleteReplica(
     // A proxy may still read it.
     await beat.sleep(20);
   }
+  await deps.faults.reach('delete.committed');
   const move = await store.readMove(moveId);
   if (!move) throw new Error(`there is no move "${moveId}"`);
   const node = side === 'source' ? move.sourceNode : move.targetNode;
@@ -37,6 +38,7 @@ export async function deleteReplica(
     });
     deleted = Number((await awaitControl(store, id, beat)).deleted ?? 0);
   }
+  await deps.faults.reach('delete.deleted');
   await store.finishDelete(moveId, side);
   return { deleted };
 }

@@ -55,4 +55,3 @@ export function differingIds(left: ShardDigest, right: ShardDigest): string[] {
   for (const id of right.documents.keys()) if (!left.documents.has(id)) ids.add(id);
   return [...ids].sort();
 }
-

@@ -9,9 +9,12 @@ export async function flipShard(deps: ActivityDeps, moveId: string, beat: Beat):
   await store.updateMove(moveId, { phase: 'flip' });
   for (;;) {
     beat.report({ phase: 'flip' });
+    await deps.faults.reach('flip.begin');
     const answer = await store.flipMove(moveId);
     if (answer.flipped) {
+      await deps.faults.reach('flip.committed');
       await awaitLeases(store, answer.epoch, beat);
+      await deps.faults.reach('flip.acknowledged');
       return { epoch: answer.epoch };
     }
     if (answer.reason === 'index-deleted') throw finalFailure('IndexDeleted', 'the index has been deleted');

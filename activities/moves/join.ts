@@ -4,7 +4,11 @@ import type { ActivityDeps } from '../deps.js';
 import { awaitControl, requestControl } from './controls.js';
 
 /** Answers whether the shard joined; false when a settings or index entry came between and the copy must begin again. */
-export async function joinShard(deps: ActivityDeps, moveId: string, beat: Beat): Promise<{ joined: boolean }> {
+export async function joinShard(
+  deps: ActivityDeps,
+  moveId: string,
+  beat: Beat,
+): Promise<{ joined: boolean }> {
   const { store } = deps;
   const move = await store.updateMove(moveId, { phase: 'replay' });
   beat.report({ phase: 'replay', shard: move.shard });
@@ -17,6 +21,8 @@ export async function joinShard(deps: ActivityDeps, moveId: string, beat: Beat):
     shard: move.shard,
     args: {},
   });
+  await deps.faults.reach('join.requested');
   const result = await awaitControl(store, id, beat);
+  await deps.faults.reach('join.done');
   return { joined: result.joined === true };
 }

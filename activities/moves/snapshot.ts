@@ -15,6 +15,7 @@ export async function snapshotShard(
 ): Promise<{ documents: number; position: number; attempt: number }> {
   const { store } = deps;
   const move = await store.holdReplica(moveId);
+  await deps.faults.reach('snapshot.held');
   beat.report({ phase: 'snapshot', shard: move.shard });
   const id = await requestControl(store, {
     node: move.targetNode,
@@ -26,16 +27,19 @@ export async function snapshotShard(
     args: {},
   });
   await awaitControl(store, id, beat);
+  await deps.faults.reach('snapshot.cleared');
 
   // The position first: what the list misses came after it and will be replayed.
   const streams = await store.readStreams();
   const source = streams.find((stream) => stream.node === move.copyFrom);
-  if (!source) throw finalFailure('Conflict', `node ${move.copyFrom} has left the topology while it was copied from`);
+  if (!source)
+    throw finalFailure('Conflict', `node ${move.copyFrom} has left the topology while it was copied from`);
   const ids = await readFromNode(deps, move, move.copyFrom, async (client, name, index) =>
     index.primaryKey === null
       ? []
       : fetchIds(client, name, index.primaryKey, { filter: shardFilter([move.shard]), signal: beat.signal }),
   );
   await store.saveSnapshot(moveId, source.position, ids);
+  await deps.faults.reach('snapshot.saved');
   return { documents: ids.length, position: source.position, attempt: move.attempt };
 }

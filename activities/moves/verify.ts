@@ -1,5 +1,7 @@
 // Verify: count and digest of the shard on both nodes, then document by document. A difference counts only if it
 // persists while both positions are past it; writes that are under way come and go.
+
+import type { MoveRow } from '../../shared/io/store.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
@@ -7,7 +9,6 @@ import { hasEmbedders } from '../stream/controls.js';
 import { fetchDocuments } from '../stream/shard-documents.js';
 import { differingIds, digestDocuments, type ShardDigest } from './document-digests.js';
 import { readFromNode } from './shard-source.js';
-import type { MoveRow } from '../../shared/io/store.js';
 
 export interface Verified {
   documents: number;
@@ -28,7 +29,9 @@ export async function verifyShard(deps: ActivityDeps, moveId: string, beat: Beat
     const right = await digestOn(deps, move, move.targetNode, beat);
     const differing = differingIds(left, right);
     if (differing.length === 0) {
+      await deps.faults.reach('verify.compared');
       await deps.store.markVerified(moveId);
+      await deps.faults.reach('verify.done');
       return { documents: right.count, digest: right.digest, rounds: round };
     }
     const persistent = countPersistent(seen, left, right, differing);

@@ -1,10 +1,10 @@
 // The steps of moves that a stream carries out between two groups, so that nothing races with its deliveries.
 import { shardFilter } from '../../shared/core/topology.js';
-import { NodeRefusal, requireSuccess } from '../../shared/io/node-client.js';
+import { NodeRefusal, type requireSuccess } from '../../shared/io/node-client.js';
 import { type Control, StaleGeneration } from '../../shared/io/store.js';
 import { NodeTrouble, type PhysicalIndex, type StreamContext } from './context.js';
-import { fetchDocuments } from './shard-documents.js';
 import { replayShard } from './replay.js';
+import { fetchDocuments } from './shard-documents.js';
 
 /** Runs the waiting controls in order; copy chunks that stand together are read ahead and indexed together. */
 export async function runControls(context: StreamContext, controls: readonly Control[]): Promise<void> {
@@ -23,7 +23,11 @@ export async function runControls(context: StreamContext, controls: readonly Con
   }
 }
 
-async function finish(context: StreamContext, control: Control, result: Record<string, unknown>): Promise<void> {
+async function finish(
+  context: StreamContext,
+  control: Control,
+  result: Record<string, unknown>,
+): Promise<void> {
   context.signal.throwIfAborted();
   await context.store.finishControl(context.node, context.generation, control.id, 'done', result);
 }
@@ -63,7 +67,11 @@ async function runControl(context: StreamContext, control: Control): Promise<boo
 /** A failed control task is the node's fault: its requests are our own and well-formed. */
 function requireDone<T extends Parameters<typeof requireSuccess>[1]>(context: StreamContext, task: T): T {
   if (task.status !== 'succeeded')
-    throw new NodeTrouble(context.node, task.error?.code ?? task.status, task.error?.message ?? 'no reason given');
+    throw new NodeTrouble(
+      context.node,
+      task.error?.code ?? task.status,
+      task.error?.message ?? 'no reason given',
+    );
   return task;
 }
 
@@ -86,10 +94,12 @@ async function copyChunks(context: StreamContext, controls: readonly Control[]):
       const uid = chunk.documents === 0 ? null : await writeChunk(context, control, index, chunk.results);
       sent.push({ control, chunk, uid });
     } catch (error) {
-      if (context.signal.aborted || error instanceof StaleGeneration || isOwnTrouble(context, error)) throw error;
+      if (context.signal.aborted || error instanceof StaleGeneration || isOwnTrouble(context, error))
+        throw error;
       await fail(context, control, error);
     }
   }
+  await context.faults.reach('stream.copying');
   for (const { control, chunk, uid } of sent) {
     if (uid !== null) requireDone(context, await context.client.waitTask(uid, context.signal));
     await finish(context, control, { documents: chunk.documents, bytes: chunk.results.byteLength });
@@ -124,7 +134,8 @@ async function readChunk(context: StreamContext, control: Control): Promise<Read
     const topology = await context.store.readTopology();
     const index = topology.indexes.find((candidate) => candidate.incarnation === control.incarnation);
     const name = index?.physicalNames[sourceNode];
-    if (!index || name === undefined) throw new Error(`node ${sourceNode} no longer has the index of this move`);
+    if (!index || name === undefined)
+      throw new Error(`node ${sourceNode} no longer has the index of this move`);
     const client = await context.nodes.client(sourceNode);
     try {
       const { results, total } = await fetchDocuments(

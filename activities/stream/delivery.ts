@@ -26,6 +26,7 @@ export async function deliverGroup(context: StreamContext, group: DeliveryGroup)
   }
   const sent: Sent[] = [];
   for (const entry of group.entries) sent.push(await send(context, entry));
+  await context.faults.reach('deliver.sent');
   const outcomes: EntryOutcome[] = [];
   for (const [position, item] of sent.entries()) {
     const outcome = await settle(context, item);
@@ -55,6 +56,7 @@ function isDocuments(entry: DeliveryEntry): boolean {
 
 async function confirm(context: StreamContext, seq: number, outcomes: EntryOutcome[]): Promise<void> {
   context.signal.throwIfAborted();
+  await context.faults.reach('deliver.answered');
   await context.store.confirmEntries(context.node, context.generation, seq, outcomes, true);
 }
 
@@ -90,7 +92,11 @@ async function send(context: StreamContext, entry: DeliveryEntry): Promise<Sent>
 }
 
 /** Waits for an entry's node tasks. Null when the node had nothing to do for it, so that it decides nothing. */
-async function settle(context: StreamContext, sent: Sent, ignoreTrouble = false): Promise<EntryOutcome | null> {
+async function settle(
+  context: StreamContext,
+  sent: Sent,
+  ignoreTrouble = false,
+): Promise<EntryOutcome | null> {
   const done: { task: NodeTask; counted: boolean }[] = [];
   for (const { uid, counted } of sent.tasks)
     done.push({ task: await context.client.waitTask(uid, context.signal), counted });
@@ -109,14 +115,13 @@ async function settle(context: StreamContext, sent: Sent, ignoreTrouble = false)
   return refusal(context, sent, failed.task, ignoreTrouble);
 }
 
-function refusal(
-  context: StreamContext,
-  sent: Sent,
-  task: NodeTask,
-  ignoreTrouble: boolean,
-): EntryOutcome {
+function refusal(context: StreamContext, sent: Sent, task: NodeTask, ignoreTrouble: boolean): EntryOutcome {
   if (!ignoreTrouble && isTrouble(task.error?.code))
-    throw new NodeTrouble(context.node, task.error?.code ?? task.status, task.error?.message ?? 'no reason given');
+    throw new NodeTrouble(
+      context.node,
+      task.error?.code ?? task.status,
+      task.error?.message ?? 'no reason given',
+    );
   const error: MeilisearchError | null = task.error && {
     ...task.error,
     message: hideParts(task.error.message, sent.index),

@@ -11,7 +11,8 @@ export async function recordMatches(
   entry: DeliveryEntry,
   index: PhysicalIndex,
 ): Promise<void> {
-  if (entry.meta.kind !== 'documentDeletion' || entry.meta.filter === null || index.primaryKey === null) return;
+  if (entry.meta.kind !== 'documentDeletion' || entry.meta.filter === null || index.primaryKey === null)
+    return;
   const shards = await context.store.readCopyingShards(context.node, entry.incarnation);
   if (shards.length === 0) return;
   const filter = JSON.parse(entry.meta.filter) as unknown;

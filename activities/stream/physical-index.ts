@@ -86,6 +86,7 @@ export async function ensureIndex(
   };
   await runAdmin(context, 'POST', '/indexes', { uid: index.name, primaryKey: wanted.primaryKey });
   await applySettings(context, index, await context.store.readSettingsAt(wanted.incarnation, wanted.seq));
+  await context.faults.reach('index.created');
   await context.store.setPhysicalName(context.node, context.generation, wanted.incarnation, index.name);
   context.indexes.set(wanted.incarnation, index);
   for (const leftover of leftovers) await dropPhysical(context, leftover.name);
@@ -178,6 +179,7 @@ export async function fenceNode(context: StreamContext): Promise<void> {
         if (error instanceof NodeRefusal && attempt < 5) continue;
         throw error;
       }
+      await context.faults.reach('fence.renamed');
       await context.store.setPhysicalName(context.node, context.generation, incarnation, next);
       index.name = next;
       index.primaryKey = current.primaryKey;

@@ -28,11 +28,19 @@ export async function replayShard(
       if (step.restart && step.entries.length === 0) return { joined: false, restart: true };
       // The source has not come to the next deletion by filter yet, so that nobody knows what it matches.
       if (step.entries.length > 0) return null;
-      const joined = await store.advanceReplay(node, generation, incarnation, shard, step.streamPosition, true);
+      const joined = await store.advanceReplay(
+        node,
+        generation,
+        incarnation,
+        shard,
+        step.streamPosition,
+        true,
+      );
       if (joined) return { joined: true, restart: false, position: step.streamPosition };
       continue;
     }
     await sendReplay(context, index, shard, ready);
+    await context.faults.reach('stream.replayed');
     await store.advanceReplay(node, generation, incarnation, shard, ready.at(-1)!.seq, false);
   }
   return null;
@@ -56,7 +64,8 @@ async function sendReplay(
   for (const entry of entries) tasks.push(await sendEntry(context, index, shard, entry));
   for (const [position, uids] of tasks.entries()) {
     if (!(await anyFailed(context, uids))) continue;
-    for (const later of tasks.slice(position + 1).flat()) await context.client.waitTask(later, context.signal);
+    for (const later of tasks.slice(position + 1).flat())
+      await context.client.waitTask(later, context.signal);
     // As in delivery: in order and alone. What fails alone failed on the source too, or verify will name it.
     for (const entry of entries.slice(position))
       await anyFailed(context, await sendEntry(context, index, shard, entry));
@@ -70,7 +79,11 @@ async function anyFailed(context: StreamContext, uids: readonly number[]): Promi
     const task: NodeTask = await context.client.waitTask(uid, context.signal);
     if (task.status === 'succeeded') continue;
     if (isTrouble(task.error?.code))
-      throw new NodeTrouble(context.node, task.error?.code ?? task.status, task.error?.message ?? 'no reason given');
+      throw new NodeTrouble(
+        context.node,
+        task.error?.code ?? task.status,
+        task.error?.message ?? 'no reason given',
+      );
     failed = true;
   }
   return failed;

@@ -99,7 +99,9 @@ export function buildRequests(
         ];
       }
       const filter =
-        meta.mode === 'filter' ? limitFilter(meta.filter ?? '[]', shards) : JSON.stringify(shardFilter(shards));
+        meta.mode === 'filter'
+          ? limitFilter(meta.filter ?? '[]', shards)
+          : JSON.stringify(shardFilter(shards));
       return [
         {
           counted: count,

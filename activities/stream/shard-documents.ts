@@ -22,7 +22,9 @@ export async function fetchIds(
     options.signal,
   );
   // Only ids are in there, so that quoting long integers cannot touch a text: JSON.parse would change their digits.
-  const text = cutResults(answer).results.toString('utf8').replace(/([:,[]\s*)(-?\d{15,})(?=\s*[,}\]])/g, '$1"$2"');
+  const text = cutResults(answer)
+    .results.toString('utf8')
+    .replace(/([:,[]\s*)(-?\d{15,})(?=\s*[,}\]])/g, '$1"$2"');
   return (JSON.parse(text) as Record<string, unknown>[]).map((document) => readId(document, primaryKey));
 }
 

@@ -3,8 +3,8 @@
 import type { NodeId } from '../../shared/core/topology.js';
 import { NodeRefusal, NodeUnreachable } from '../../shared/io/node-client.js';
 import { UnknownNode } from '../../shared/io/node-directory.js';
-import type { ActivityDeps } from '../deps.js';
 import { requireClaim } from '../claim.js';
+import type { ActivityDeps } from '../deps.js';
 import { NodeLost, NodeTrouble, type StreamContext } from './context.js';
 import { runControls } from './controls.js';
 import { deliverGroup } from './delivery.js';
@@ -30,6 +30,7 @@ export interface StreamRun {
 export async function runStream(deps: ActivityDeps, run: StreamRun): Promise<'over' | 'removed'> {
   const takeover = await deps.store.takeOverStream(run.node, run.holder);
   if (!takeover) return 'removed';
+  await deps.faults.reach('stream.taken');
   const { clusterId } = await deps.store.readTopology();
   const context: StreamContext = {
     ...deps,
@@ -93,7 +94,11 @@ async function provision(context: StreamContext): Promise<void> {
   await context.store.setProvisioned(context.node, context.generation);
 }
 
-async function deliverUntilOver(context: StreamContext, run: StreamRun, progress: StreamProgress): Promise<void> {
+async function deliverUntilOver(
+  context: StreamContext,
+  run: StreamRun,
+  progress: StreamProgress,
+): Promise<void> {
   const { node, generation, store, options } = context;
   let caughtUp = false;
   while (!run.isOver()) {

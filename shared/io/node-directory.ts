@@ -1,7 +1,7 @@
-// The clients of the topology's nodes, made once a URL and key and kept while they stay the same.
+// The clients of the topology's nodes, made once a URL and key and kept while these stay the same.
 import type { NodeId, Topology } from '../core/topology.js';
 import { NodeClient } from './node-client.js';
-import type { Store } from './store.js';
+import type { NodeSecrets, Store } from './store.js';
 
 export interface NodeDirectory {
   /** The client of a node; throws UnknownNode when the topology has none of that name. */
@@ -16,27 +16,31 @@ export class UnknownNode extends Error {
   }
 }
 
+interface Known {
+  topology: Topology;
+  secrets: Record<NodeId, NodeSecrets>;
+}
+
 export function createNodeDirectory(store: Store): NodeDirectory {
-  const clients = new Map<NodeId, { fingerprint: string; client: NodeClient }>();
-  let known: { epoch: number; topology: Topology; at: number } | null = null;
+  const clients = new Map<NodeId, { url: string; secrets: NodeSecrets; client: NodeClient }>();
+  let known: Known | null = null;
 
   return {
     async client(id) {
       const epoch = await store.readEpoch();
-      if (known?.epoch !== epoch) known = { epoch, topology: await store.readTopology(), at: epoch };
+      if (known?.topology.epoch !== epoch)
+        known = { topology: await store.readTopology(), secrets: await store.readNodeSecrets() };
       const node = known.topology.nodes.find((candidate) => candidate.id === id);
       if (!node) throw new UnknownNode(id);
+      const secrets = known.secrets[id] ?? { adminKey: null, dataKey: null };
       const cached = clients.get(id);
-      if (cached && cached.fingerprint.startsWith(`${node.url} `) && cached.fingerprint.endsWith(` ${epoch}`))
-        return cached.client;
-      const secrets = (await store.readNodeSecrets())[id] ?? { adminKey: null, dataKey: null };
-      const identity = `${node.url} ${secrets.adminKey ?? ''} ${secrets.dataKey ?? ''}`;
-      if (cached?.fingerprint.startsWith(`${identity} `)) {
-        cached.fingerprint = `${identity} ${epoch}`;
-        return cached.client;
-      }
+      const same =
+        cached?.url === node.url &&
+        cached.secrets.adminKey === secrets.adminKey &&
+        cached.secrets.dataKey === secrets.dataKey;
+      if (same) return cached.client;
       const client = new NodeClient({ id, url: node.url, ...secrets });
-      clients.set(id, { fingerprint: `${identity} ${epoch}`, client });
+      clients.set(id, { url: node.url, secrets, client });
       await cached?.client.close();
       return client;
     },

@@ -15,7 +15,9 @@ export async function openStore(url: string, options: { thread?: boolean } = {})
   const match = /^sqlite:(.+)$/.exec(url);
   if (!match) {
     const scheme = url.split(':')[0];
-    throw new Error(`storeUrl begins with "${scheme}:", which is not supported yet: use sqlite:/path/to/miroir.db`);
+    throw new Error(
+      `storeUrl begins with "${scheme}:", which is not supported yet: use sqlite:/path/to/miroir.db`,
+    );
   }
   const path = match[1]!;
   mkdirSync(dirname(path), { recursive: true });

@@ -94,8 +94,9 @@ export class Cluster {
     await this.addNode(...[...this.nodes.keys()].sort());
   }
 
-  async startWorker(name: MemberName = 'worker'): Promise<void> {
-    const child = this.member(name, 'worker/main.js', {});
+  /** `fault` names the step at which it ends or stops itself, as in `copy.chunk@2=kill`. */
+  async startWorker(name: MemberName = 'worker', fault?: string): Promise<void> {
+    const child = this.member(name, 'worker/main.js', fault === undefined ? {} : { MIROIR_FAULT: fault });
     child.start();
     // The bundle of the workflows takes seconds on a busy machine.
     await child.waitForLine((line) => (line.includes('"ready"') ? true : null), 60_000);
@@ -119,12 +120,25 @@ export class Cluster {
 
   /** Adds nodes in one change through the admin API and waits until it is done. */
   async addNode(...ids: string[]): Promise<void> {
+    await this.addNodeWith(ids, {});
+  }
+
+  async addNodeWith(ids: string[], options: Record<string, unknown>, deadlineMs = 90_000): Promise<void> {
     const nodes = ids.map((id) => {
       const { url, masterKey } = this.nodes.get(id)!;
       return { id, url, key: masterKey };
     });
-    const { changeId } = await this.admin<{ changeId: string }>('POST', '/_miroir/nodes', { nodes });
-    await this.waitChange(changeId);
+    const { changeId } = await this.admin<{ changeId: string }>('POST', '/_miroir/nodes', {
+      nodes,
+      ...options,
+    });
+    await this.waitChange(changeId, deadlineMs);
+  }
+
+  async removeNode(id: string, options: Record<string, string | number> = {}): Promise<void> {
+    const query = new URLSearchParams(Object.entries(options).map(([key, value]): [string, string] => [key, String(value)]));
+    const { changeId } = await this.admin<{ changeId: string }>('DELETE', `/_miroir/nodes/${id}?${query}`);
+    await this.waitChange(changeId, 90_000);
   }
 
   /** Waits until a topology change is done; fails when it fails. */
@@ -190,6 +204,20 @@ export class Cluster {
   /** Ends a member: at once by default, in order with SIGTERM. */
   async kill(name: MemberName, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     await this.find(name).end(signal);
+  }
+
+  /** Waits until a member has ended by itself. */
+  async waitForEnd(name: MemberName, deadlineMs = 60_000): Promise<void> {
+    await this.until(`the end of ${name}`, deadlineMs, async () =>
+      this.find(name).isRunning() ? null : true,
+    );
+  }
+
+  /** Waits until a member has written a line that contains the text. */
+  async waitForLog(name: MemberName, text: string, deadlineMs = 60_000): Promise<void> {
+    await this.until(`"${text}" from ${name}`, deadlineMs, async () =>
+      this.find(name).lines.some((line) => line.includes(text)) ? true : null,
+    );
   }
 
   /** Sends a signal and does not wait, for SIGSTOP and SIGCONT. */

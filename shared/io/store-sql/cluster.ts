@@ -1,6 +1,13 @@
 // Cluster row, epochs, nodes and the topology snapshot.
 import { randomUUID } from 'node:crypto';
-import type { NodeId, NodeState, Replica, Topology, TopologyIndex, TopologyNode } from '../../core/topology.js';
+import type {
+  NodeId,
+  NodeState,
+  Replica,
+  Topology,
+  TopologyIndex,
+  TopologyNode,
+} from '../../core/topology.js';
 import type { NodeInput, NodeSecrets } from '../store.js';
 import { StateConflict } from '../store.js';
 import { isoTime, one, parseJson, type Tx } from './driver.js';
@@ -46,7 +53,10 @@ export async function initialize(
         next_seq, next_incarnation) VALUES (1, ?, ?, 1, ?, ?, 0, 1)`,
       [cluster.clusterId, randomUUID(), cluster.replicationFactor, cluster.defaultShardCount],
     );
-    await tx.run('INSERT INTO epochs (epoch, cause, at) VALUES (1, ?, ?)', ['cluster created', isoTime(tx.nowMs)]);
+    await tx.run('INSERT INTO epochs (epoch, cause, at) VALUES (1, ?, ?)', [
+      'cluster created',
+      isoTime(tx.nowMs),
+    ]);
   }
   return readTopology(tx);
 }
@@ -74,7 +84,9 @@ export async function readTopology(tx: Tx): Promise<Topology> {
     'SELECT id, url, zone, weight, state FROM nodes ORDER BY id',
   );
   const indexRows = await tx.all<IndexRow>('SELECT * FROM indexes ORDER BY uid, incarnation');
-  const names = await tx.all<{ incarnation: number; node: string; name: string }>('SELECT * FROM physical_names');
+  const names = await tx.all<{ incarnation: number; node: string; name: string }>(
+    'SELECT * FROM physical_names',
+  );
   const replicas = await tx.all<{
     incarnation: number;
     shard: number;
@@ -82,7 +94,9 @@ export async function readTopology(tx: Tx): Promise<Topology> {
     state: Replica['state'];
     move_id: string | null;
     since_epoch: number;
-  }>('SELECT incarnation, shard, node, state, move_id, since_epoch FROM replicas ORDER BY incarnation, shard, node');
+  }>(
+    'SELECT incarnation, shard, node, state, move_id, since_epoch FROM replicas ORDER BY incarnation, shard, node',
+  );
 
   const shardsOf = new Map<number, Replica[][]>();
   const namesOf = new Map<number, Record<NodeId, string>>();
@@ -94,9 +108,12 @@ export async function readTopology(tx: Tx): Promise<Topology> {
     namesOf.set(row.incarnation, {});
   }
   for (const row of replicas) {
-    shardsOf
-      .get(row.incarnation)
-      ?.[row.shard]?.push({ node: row.node, state: row.state, moveId: row.move_id, sinceEpoch: row.since_epoch });
+    shardsOf.get(row.incarnation)?.[row.shard]?.push({
+      node: row.node,
+      state: row.state,
+      moveId: row.move_id,
+      sinceEpoch: row.since_epoch,
+    });
   }
   for (const row of names) {
     const map = namesOf.get(row.incarnation);
@@ -135,10 +152,11 @@ export async function addNode(
   secrets: NodeSecrets,
   cause: string,
 ): Promise<TopologyNode> {
-  const twin = await one<{ id: string; url: string }>(tx, 'SELECT id, url FROM nodes WHERE id = ? OR url = ?', [
-    node.id,
-    node.url,
-  ]);
+  const twin = await one<{ id: string; url: string }>(
+    tx,
+    'SELECT id, url FROM nodes WHERE id = ? OR url = ?',
+    [node.id, node.url],
+  );
   if (twin) {
     throw new StateConflict(
       'duplicate_node',
@@ -184,9 +202,14 @@ export async function setNodeState(tx: Tx, id: NodeId, state: NodeState, cause: 
 }
 
 export async function removeNode(tx: Tx, id: NodeId, cause: string): Promise<number> {
-  const held = await one<{ count: number }>(tx, 'SELECT COUNT(*) AS count FROM replicas WHERE node = ?', [id]);
+  const held = await one<{ count: number }>(tx, 'SELECT COUNT(*) AS count FROM replicas WHERE node = ?', [
+    id,
+  ]);
   if (held && held.count > 0) {
-    throw new StateConflict('node_holds_replicas', `node "${id}" still holds ${held.count} replicas: drain it first`);
+    throw new StateConflict(
+      'node_holds_replicas',
+      `node "${id}" still holds ${held.count} replicas: drain it first`,
+    );
   }
   if ((await tx.run('DELETE FROM nodes WHERE id = ?', [id])) === 0) return readEpoch(tx);
   for (const table of ['streams', 'physical_names', 'controls'])

@@ -32,7 +32,10 @@ function toControl(row: ControlRow): Control {
   };
 }
 
-export async function enqueueControl(tx: Tx, control: Omit<Control, 'id' | 'status' | 'result'>): Promise<number> {
+export async function enqueueControl(
+  tx: Tx,
+  control: Omit<Control, 'id' | 'status' | 'result'>,
+): Promise<number> {
   const known = await one<{ id: number }>(tx, 'SELECT id FROM controls WHERE key = ?', [control.key]);
   if (known) return known.id;
   const [row] = await tx.all<{ id: number }>(
@@ -53,11 +56,19 @@ export async function enqueueControl(tx: Tx, control: Omit<Control, 'id' | 'stat
 
 export async function readControls(tx: Tx, ids: number[]): Promise<Control[]> {
   if (ids.length === 0) return [];
-  const rows = await tx.all<ControlRow>(`SELECT * FROM controls WHERE id IN (${marks(ids.length)}) ORDER BY id`, ids);
+  const rows = await tx.all<ControlRow>(
+    `SELECT * FROM controls WHERE id IN (${marks(ids.length)}) ORDER BY id`,
+    ids,
+  );
   return rows.map(toControl);
 }
 
-export async function nextControls(tx: Tx, node: NodeId, generation: number, limit: number): Promise<Control[]> {
+export async function nextControls(
+  tx: Tx,
+  node: NodeId,
+  generation: number,
+  limit: number,
+): Promise<Control[]> {
   await requireGeneration(tx, node, generation);
   const rows = await tx.all<ControlRow>(
     `SELECT * FROM controls WHERE node = ? AND status = 'waiting' ORDER BY id LIMIT ?`,
@@ -95,7 +106,9 @@ export async function readReplay(
   );
   if (held?.held_position === null || held?.held_position === undefined)
     throw new Error(`shard ${shard} is not held on node ${node}: its move was given up or began again`);
-  const move = await one<{ copy_from: string }>(tx, 'SELECT copy_from FROM moves WHERE id = ?', [held.move_id]);
+  const move = await one<{ copy_from: string }>(tx, 'SELECT copy_from FROM moves WHERE id = ?', [
+    held.move_id,
+  ]);
   const rows = await tx.all<JournalEntryRow>(
     `SELECT j.seq, j.meta, j.index_uid, j.incarnation, j.primary_key, j.settings, j.scope, j.barrier, j.refused,
        j.status, j.outcome, p.name
@@ -150,11 +163,10 @@ export async function advanceReplay(
   const stream = await requireGeneration(tx, node, generation);
   const where = `incarnation = ? AND shard = ? AND node = ? AND state = 'copying'`;
   const key = [incarnation, shard, node];
-  const changed = await tx.run(`UPDATE replicas SET held_position = ? WHERE ${where} AND held_position <= ?`, [
-    position,
-    ...key,
-    position,
-  ]);
+  const changed = await tx.run(
+    `UPDATE replicas SET held_position = ? WHERE ${where} AND held_position <= ?`,
+    [position, ...key, position],
+  );
   if (changed === 0) throw new Error(`shard ${shard} is no longer held on node ${node}`);
   if (!join || position !== stream.position) return false;
   await tx.run(`UPDATE replicas SET state = 'joined', held_position = NULL WHERE ${where}`, key);

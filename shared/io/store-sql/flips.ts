@@ -32,7 +32,9 @@ export async function flipMove(
   if (!index || index.deleted_seq !== null) return refuse('index-deleted');
   const target = await readReplica(tx, move, move.targetNode);
   if (target?.state !== 'verified' || target.move_id !== moveId) return refuse('not-verified');
-  const stream = await one<{ position: number }>(tx, 'SELECT position FROM streams WHERE node = ?', [move.targetNode]);
+  const stream = await one<{ position: number }>(tx, 'SELECT position FROM streams WHERE node = ?', [
+    move.targetNode,
+  ]);
   if (!stream || stream.position < index.watermark) return refuse('below-watermark');
 
   const epoch = await bumpEpoch(tx, `move ${moveId} flips`);
@@ -67,7 +69,8 @@ export async function beginDelete(tx: Tx, moveId: string, side: 'source' | 'targ
   if (row.state === 'deleting') return true;
   const allowed = side === 'source' ? ['retained'] : ['copying', 'joined', 'verified'];
   if (!allowed.includes(row.state)) return false;
-  if (side === 'source' && row.left_epoch !== null && (await oldestLeasedEpoch(tx)) < row.left_epoch) return false;
+  if (side === 'source' && row.left_epoch !== null && (await oldestLeasedEpoch(tx)) < row.left_epoch)
+    return false;
   await tx.run(
     `UPDATE replicas SET state = 'deleting', held_position = NULL WHERE incarnation = ? AND shard = ? AND node = ?`,
     [move.incarnation, move.shard, node],

@@ -104,7 +104,10 @@ export async function appendEntry(tx: Tx, input: AppendInput): Promise<AppendRes
   );
   if (input.stagingId !== null) {
     if (parts)
-      await tx.run('UPDATE parts SET seq = ?, staging_id = NULL WHERE staging_id = ?', [seq, input.stagingId]);
+      await tx.run('UPDATE parts SET seq = ?, staging_id = NULL WHERE staging_id = ?', [
+        seq,
+        input.stagingId,
+      ]);
     else await dropStaging(tx, input.stagingId);
   }
   return { ok: true, seq, enqueuedAt };
@@ -207,7 +210,11 @@ export async function listTasks(
   bound('finished_at', '<', filter.beforeFinishedAt);
   bound('finished_at', '>', filter.afterFinishedAt);
   const condition = where.join(' AND ');
-  const total = await one<{ count: number }>(tx, `SELECT COUNT(*) AS count FROM journal WHERE ${condition}`, params);
+  const total = await one<{ count: number }>(
+    tx,
+    `SELECT COUNT(*) AS count FROM journal WHERE ${condition}`,
+    params,
+  );
   const from = filter.from === undefined ? '' : ` AND seq ${filter.reverse ? '>=' : '<='} ?`;
   const rows = await tx.all<JournalRow>(
     `SELECT ${TASK_COLUMNS} FROM journal WHERE ${condition}${from}

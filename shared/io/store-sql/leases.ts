@@ -9,7 +9,14 @@ const DRIFT_MS = 500;
 
 export async function renewLease(
   tx: Tx,
-  lease: { proxyId: string; url: string | null; epoch: number; oldestEpoch: number; ttlMs: number; graceMs?: number },
+  lease: {
+    proxyId: string;
+    url: string | null;
+    epoch: number;
+    oldestEpoch: number;
+    ttlMs: number;
+    graceMs?: number;
+  },
 ): Promise<RenewResult> {
   const epoch = await readEpoch(tx);
   if (lease.epoch !== epoch) return { granted: false, epoch };

@@ -1,14 +1,6 @@
 // Changes and moves. Each (shard, node) row is owned by one move; every step commits its state before anyone acts.
 import type { NodeId } from '../../core/topology.js';
-import type {
-  ChangeKind,
-  ChangeRow,
-  ChangeStatus,
-  MovePhase,
-  MoveRow,
-  MoveStep,
-  NewMove,
-} from '../store.js';
+import type { ChangeKind, ChangeRow, ChangeStatus, MovePhase, MoveRow, MoveStep, NewMove } from '../store.js';
 import { StateConflict } from '../store.js';
 import { readEpoch } from './cluster.js';
 import { isoTime, one, parseJson, type SqlValue, type Tx } from './driver.js';
@@ -65,7 +57,9 @@ export async function readChange(tx: Tx, id: string): Promise<ChangeRow | null> 
 }
 
 export async function listChanges(tx: Tx, limit: number): Promise<ChangeRow[]> {
-  const rows = await tx.all<ChangeRecord>('SELECT * FROM changes ORDER BY started_at DESC, id DESC LIMIT ?', [limit]);
+  const rows = await tx.all<ChangeRecord>('SELECT * FROM changes ORDER BY started_at DESC, id DESC LIMIT ?', [
+    limit,
+  ]);
   return rows.map(toChange);
 }
 
@@ -163,7 +157,9 @@ function toMove(row: MoveRecord): MoveRow {
 }
 
 export async function listMoves(tx: Tx, changeId: string): Promise<MoveRow[]> {
-  const rows = await tx.all<MoveRecord>('SELECT * FROM moves WHERE change_id = ? ORDER BY ordinal', [changeId]);
+  const rows = await tx.all<MoveRecord>('SELECT * FROM moves WHERE change_id = ? ORDER BY ordinal', [
+    changeId,
+  ]);
   return rows.map(toMove);
 }
 
@@ -195,10 +191,10 @@ export async function updateMove(
 ): Promise<MoveRow> {
   const fields = Object.entries(patch).filter(([key, value]) => value !== undefined && key in MOVE_COLUMNS);
   if (fields.length > 0) {
-    await tx.run(`UPDATE moves SET ${fields.map(([key]) => `${MOVE_COLUMNS[key]} = ?`).join(', ')} WHERE id = ?`, [
-      ...fields.map(([, value]) => value!),
-      moveId,
-    ]);
+    await tx.run(
+      `UPDATE moves SET ${fields.map(([key]) => `${MOVE_COLUMNS[key]} = ?`).join(', ')} WHERE id = ?`,
+      [...fields.map(([, value]) => value!), moveId],
+    );
   }
   return requireMove(tx, moveId);
 }
@@ -219,9 +215,11 @@ export async function readReplica(tx: Tx, move: MoveRow, node: NodeId): Promise<
 
 export async function holdReplica(tx: Tx, moveId: string): Promise<MoveRow> {
   const move = await requireMove(tx, moveId);
-  const index = await one<{ deleted_seq: number | null }>(tx, 'SELECT deleted_seq FROM indexes WHERE incarnation = ?', [
-    move.incarnation,
-  ]);
+  const index = await one<{ deleted_seq: number | null }>(
+    tx,
+    'SELECT deleted_seq FROM indexes WHERE incarnation = ?',
+    [move.incarnation],
+  );
   if (!index || index.deleted_seq !== null)
     throw new StateConflict('index_deleted', `the index ${move.indexUid} has been deleted`);
   const row = await readReplica(tx, move, move.targetNode);
@@ -276,7 +274,12 @@ export async function saveSnapshot(tx: Tx, moveId: string, position: number, ids
   );
 }
 
-export async function readSnapshotIds(tx: Tx, moveId: string, offset: number, limit: number): Promise<string[]> {
+export async function readSnapshotIds(
+  tx: Tx,
+  moveId: string,
+  offset: number,
+  limit: number,
+): Promise<string[]> {
   const rows = await tx.all<{ first: number; ids: string }>(
     'SELECT first, ids FROM snapshots WHERE move_id = ? AND first < ? AND first + ? > ? ORDER BY first',
     [moveId, offset + limit, SNAPSHOT_CHUNK, offset],
@@ -288,14 +291,10 @@ export async function readSnapshotIds(tx: Tx, moveId: string, offset: number, li
 }
 
 export async function recordStep(tx: Tx, step: MoveStep): Promise<void> {
-  await tx.run('INSERT INTO steps (move_id, step, attempt, at, duration_ms, detail) VALUES (?, ?, ?, ?, ?, ?)', [
-    step.moveId,
-    step.step,
-    step.attempt,
-    step.at,
-    Math.round(step.durationMs),
-    JSON.stringify(step.detail),
-  ]);
+  await tx.run(
+    'INSERT INTO steps (move_id, step, attempt, at, duration_ms, detail) VALUES (?, ?, ?, ?, ?, ?)',
+    [step.moveId, step.step, step.attempt, step.at, Math.round(step.durationMs), JSON.stringify(step.detail)],
+  );
 }
 
 export async function listSteps(tx: Tx, moveId: string): Promise<MoveStep[]> {
@@ -316,4 +315,3 @@ export async function listSteps(tx: Tx, moveId: string): Promise<MoveStep[]> {
     detail: parseJson<Record<string, unknown>>(row.detail) ?? {},
   }));
 }
-

@@ -17,9 +17,11 @@ interface OpenEntry {
 
 /** The oldest epoch that a live proxy may still be answering with; Infinity when no proxy lives. */
 export async function oldestLeasedEpoch(tx: Tx): Promise<number> {
-  const row = await one<{ epoch: number | null }>(tx, 'SELECT MIN(oldest_epoch) AS epoch FROM leases WHERE dead_ms > ?', [
-    tx.nowMs,
-  ]);
+  const row = await one<{ epoch: number | null }>(
+    tx,
+    'SELECT MIN(oldest_epoch) AS epoch FROM leases WHERE dead_ms > ?',
+    [tx.nowMs],
+  );
   return row?.epoch ?? Number.MAX_SAFE_INTEGER;
 }
 
@@ -93,15 +95,18 @@ async function applyEffect(tx: Tx, entry: OpenEntry): Promise<number | null> {
     epoch = await bumpEpoch(tx, `task ${entry.seq} created the index ${entry.index_uid}`);
   }
   if (entry.kind === 'settingsUpdate' && entry.settings !== null && entry.outcome !== 'failed') {
-    await tx.run('UPDATE indexes SET settings = ? WHERE incarnation = ?', [entry.settings, entry.incarnation]);
+    await tx.run('UPDATE indexes SET settings = ? WHERE incarnation = ?', [
+      entry.settings,
+      entry.incarnation,
+    ]);
     epoch = await bumpEpoch(tx, `task ${entry.seq} changed the settings of ${entry.index_uid}`);
   }
   if (entry.kind === 'settingsUpdate' && entry.settings !== null && entry.outcome === 'failed') {
     // Nodes refused it: later patches build on what is really there.
-    await tx.run('UPDATE indexes SET journaled_settings = settings WHERE incarnation = ? AND journaled_settings = ?', [
-      entry.incarnation,
-      entry.settings,
-    ]);
+    await tx.run(
+      'UPDATE indexes SET journaled_settings = settings WHERE incarnation = ? AND journaled_settings = ?',
+      [entry.incarnation, entry.settings],
+    );
   }
   if (entry.kind === 'indexDeletion' && entry.incarnation !== null && entry.outcome !== 'failed') {
     await tx.run('DELETE FROM replicas WHERE incarnation = ?', [entry.incarnation]);

@@ -87,9 +87,11 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     advanceTasks: write(advanceTasks),
     collectGarbage: write(collectGarbage),
     readWatermark: read(async (tx: Tx, incarnation: number) => {
-      const row = await one<{ watermark: number }>(tx, 'SELECT watermark FROM indexes WHERE incarnation = ?', [
-        incarnation,
-      ]);
+      const row = await one<{ watermark: number }>(
+        tx,
+        'SELECT watermark FROM indexes WHERE incarnation = ?',
+        [incarnation],
+      );
       return row?.watermark ?? -1;
     }),
   };

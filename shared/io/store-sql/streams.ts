@@ -185,7 +185,11 @@ async function readCountedShards(tx: Tx, node: NodeId, incarnation: number): Pro
   return new Set(rows.map((row) => row.shard));
 }
 
-export async function readSettingsAt(tx: Tx, incarnation: number, seq: number): Promise<Record<string, unknown>> {
+export async function readSettingsAt(
+  tx: Tx,
+  incarnation: number,
+  seq: number,
+): Promise<Record<string, unknown>> {
   const row = await one<{ settings: string }>(
     tx,
     `SELECT settings FROM journal WHERE incarnation = ? AND seq <= ? AND settings IS NOT NULL
@@ -250,7 +254,9 @@ export async function confirmEntries(
 
 /** Counts that nodes report are summed over the primary answerers only: see deliver. */
 async function mergeDetails(tx: Tx, outcome: EntryOutcome): Promise<void> {
-  const row = await one<{ details: string | null }>(tx, 'SELECT details FROM journal WHERE seq = ?', [outcome.seq]);
+  const row = await one<{ details: string | null }>(tx, 'SELECT details FROM journal WHERE seq = ?', [
+    outcome.seq,
+  ]);
   const details = parseJson<Record<string, unknown>>(row?.details) ?? {};
   for (const [key, value] of Object.entries(outcome.details ?? {})) {
     const known = details[key];
@@ -274,7 +280,11 @@ async function leaveInSync(
     AND EXISTS (SELECT 1 FROM replicas o WHERE o.incarnation = replicas.incarnation AND o.shard = replicas.shard
       AND o.node <> replicas.node AND o.state = 'in-sync')`;
   const params = incarnation === null ? [node] : [node, incarnation];
-  const found = await one<{ count: number }>(tx, `SELECT COUNT(*) AS count FROM replicas WHERE ${condition}`, params);
+  const found = await one<{ count: number }>(
+    tx,
+    `SELECT COUNT(*) AS count FROM replicas WHERE ${condition}`,
+    params,
+  );
   if (!found || found.count === 0) return readEpoch(tx);
   const epoch = await bumpEpoch(tx, cause);
   await tx.run(
@@ -295,7 +305,11 @@ export async function promoteNode(tx: Tx, node: NodeId, generation: number, caus
   const condition = `node = ? AND state = 'joined' AND move_id IS NULL
     AND incarnation IN (SELECT incarnation FROM indexes WHERE watermark <= ?)`;
   const params = [node, stream.position];
-  const found = await one<{ count: number }>(tx, `SELECT COUNT(*) AS count FROM replicas WHERE ${condition}`, params);
+  const found = await one<{ count: number }>(
+    tx,
+    `SELECT COUNT(*) AS count FROM replicas WHERE ${condition}`,
+    params,
+  );
   if (!found || found.count === 0) return readEpoch(tx);
   const epoch = await bumpEpoch(tx, cause);
   await tx.run(
