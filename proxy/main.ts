@@ -11,6 +11,8 @@ import { buildApp } from './app.js';
 import type { ProxyContext } from './context.js';
 import { TopologyNodePool } from './node-pool.js';
 import { registerAdminRoutes } from './routes/admin.js';
+import { registerDocumentRoutes } from './routes/documents.js';
+import { registerSearchRoutes } from './routes/search.js';
 import { LeasedTopology } from './topology-watcher.js';
 
 export interface RunningProxy {
@@ -73,7 +75,11 @@ export async function runProxy(config: Config): Promise<RunningProxy> {
     taskQueue: config.taskQueue,
     clusterId: config.clusterId,
   });
-  const app = await buildApp(ctx, [(scope) => registerAdminRoutes(scope, { ...ctx, changes })]);
+  const app = await buildApp(ctx, [
+    registerDocumentRoutes,
+    registerSearchRoutes,
+    (scope) => registerAdminRoutes(scope, { ...ctx, changes }),
+  ]);
   const url = await app.listen({ host: config.host, port: config.port });
   watcher.announce(config.publicUrl ?? url);
   log.info({ url, proxyId, cluster: config.clusterId }, 'the proxy listens');
