@@ -23,6 +23,14 @@ export function describeChange(change: ChangeHead, progress: ProgressView | null
   return `${name}: ${change.status}, ${parts.join(', ')}`;
 }
 
+/** Steps of the change itself that are tried again, with their last error. */
+function describePending(view: ChangeView): string[] {
+  const failing = (view.pending ?? []).filter((step) => step.lastError !== null);
+  return failing.map(
+    ({ step, attempt, lastError }) => `${step}, attempt ${attempt}: ${lastError!.split('\n', 1)[0]}`,
+  );
+}
+
 export function formatMoves(moves: readonly MoveView[]): string[] {
   return formatTable(
     ['MOVE', 'INDEX', 'SHARD', 'FROM', 'TO', 'PHASE', 'ATTEMPT', 'DOCUMENTS', 'BYTES', 'LAST ERROR'],
@@ -63,9 +71,7 @@ export async function watchChange(session: Session, id: string | null): Promise<
       return exitCodeOf(view.change.status);
     }
     session.output.progress(
-      view.progress === null
-        ? `change ${followed} waits for a worker (miroir worker)`
-        : describeChange(view.change, view.progress),
+      [describeChange(view.change, view.progress), ...describePending(view)].join('; '),
     );
     if (session.remainingMs() <= POLL_INTERVAL_MS) throw timedOut(followed);
     await sleep(POLL_INTERVAL_MS);
@@ -91,6 +97,7 @@ export function showChange(session: Session, view: ChangeView): void {
   }
   const lines = [`change ${describeChange(view.change, view.progress)}`];
   if (view.error) lines.push(`  ${view.error}`);
+  lines.push(...describePending(view).map((line) => `  ${line}`));
   if (view.moves.length > 0) lines.push('', ...formatMoves(view.moves));
   session.output.result(lines, view);
 }

@@ -60,6 +60,7 @@ export interface ChangeView {
   progress: ProgressView | null;
   moves: MoveView[];
   error?: string | null;
+  pending?: { step: string; attempt: number; lastError: string | null }[];
   nextSteps: string[];
 }
 

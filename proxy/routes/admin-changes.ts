@@ -94,16 +94,20 @@ export function registerChangeRoutes(admin: FastifyInstance, ctx: AdminContext):
   admin.get<{ Params: { id: string } }>('/rebalance/:id', async (request) => {
     const { id } = request.params;
     const change = await store.readChange(id);
-    if (change !== null && change.status !== 'failed') return viewChange(change, false);
-    // A change that was refused before it was opened has left its reason with Temporal only.
-    const outcome = await changes.outcome(id).catch((error: unknown) => {
-      if (change === null) throw error;
-      return null;
-    });
-    if (change !== null) return { ...(await viewChange(change, false)), error: outcome?.message ?? null };
+    const ended = change?.status === 'done' || change?.status === 'aborted';
+    // Steps that are tried again, and a refusal before the change was opened, are known to Temporal only.
+    const outcome = ended
+      ? null
+      : await changes.outcome(id).catch((error: unknown) => {
+          if (change === null) throw error;
+          return null;
+        });
+    const seen = { error: outcome?.message ?? null, pending: outcome?.pending ?? [] };
+    if (change !== null) return { ...(await viewChange(change, false)), ...seen };
     if (outcome === null) throw new ApiError('miroir_change_not_found', `There is no change \`${id}\`.`);
-    const { message, ...run } = outcome;
-    return { change: { id, runId: id, ...run }, progress: null, moves: [], error: message, nextSteps: [] };
+    const { status, startedAt, finishedAt } = outcome;
+    const run = { id, runId: id, status, startedAt, finishedAt };
+    return { change: run, progress: null, moves: [], nextSteps: [], ...seen };
   });
 }
 

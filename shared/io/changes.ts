@@ -49,6 +49,14 @@ export interface ChangeOutcome {
   finishedAt: string | null;
   /** Why it failed. */
   message: string | null;
+  /** Steps of the change itself that are not done, with what went wrong last. */
+  pending: PendingStep[];
+}
+
+export interface PendingStep {
+  step: string;
+  attempt: number;
+  lastError: string | null;
 }
 
 export interface TemporalTarget {
@@ -118,7 +126,7 @@ export class TemporalChanges implements ChangeStarter {
     try {
       return await this.call(this.deadlineMs, async (client) => {
         const handle = client.workflow.getHandle(workflowId, changeId, { followRuns: false });
-        const { status, startTime, closeTime } = await handle.describe();
+        const { status, startTime, closeTime, raw } = await handle.describe();
         const failed = ['FAILED', 'TERMINATED', 'TIMED_OUT'].includes(status.name);
         return {
           status: failed ? 'failed' : (STATUSES[status.name] ?? 'running'),
@@ -130,6 +138,11 @@ export class TemporalChanges implements ChangeStarter {
                 (error: unknown) => rootMessage(error),
               )
             : null,
+          pending: (raw.pendingActivities ?? []).map((activity) => ({
+            step: activity.activityType?.name ?? 'unknown',
+            attempt: activity.attempt ?? 1,
+            lastError: activity.lastFailure?.message ?? null,
+          })),
         };
       });
     } catch (error) {

@@ -277,6 +277,20 @@ describe('rebalance', () => {
     expect((await call('GET', '/rebalance/change-9')).body.change.id).toBe('change-9');
   });
 
+  it('says which step of a running change is tried again, and why', async () => {
+    server = await startAdminServer({ nodes });
+    await openChange('running');
+    server.changes.outcomes.set('change-9', {
+      status: 'running',
+      startedAt: '2026-01-01T00:00:00Z',
+      finishedAt: null,
+      message: null,
+      pending: [{ step: 'addNodes', attempt: 7, lastError: 'node n4 does not answer' }],
+    });
+    const { pending } = (await call('GET', '/rebalance/change-9')).body;
+    expect(pending).toEqual([{ step: 'addNodes', attempt: 7, lastError: 'node n4 does not answer' }]);
+  });
+
   it('finds a change that was refused before it was opened, and none that never was', async () => {
     server = await startAdminServer({ nodes });
     const run = {
@@ -284,7 +298,11 @@ describe('rebalance', () => {
       startedAt: '2026-01-01T00:00:00Z',
       finishedAt: '2026-01-01T00:00:01Z',
     } as const;
-    server.changes.outcomes.set('run-1', { ...run, message: 'node n4 belongs to another fleet' });
+    server.changes.outcomes.set('run-1', {
+      ...run,
+      message: 'node n4 belongs to another fleet',
+      pending: [],
+    });
     expect((await call('GET', '/rebalance/run-1')).body).toMatchObject({
       change: { id: 'run-1', status: 'failed' },
       error: 'node n4 belongs to another fleet',

@@ -226,6 +226,7 @@ describe('changes', () => {
       startedAt: '2026-01-01T00:00:00Z',
       finishedAt: null,
       message: null,
+      pending: [],
     });
     const watching = ctl(['rebalance', 'start', '--watch']);
     while (server.changes.started.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -251,6 +252,7 @@ describe('changes', () => {
       startedAt: '2026-01-01T00:00:00Z',
       finishedAt: '2026-01-01T00:00:01Z',
       message: 'node n4 does not accept its key',
+      pending: [],
     });
     const { exitCode, stdout } = await ctl(['node', 'add', 'n4=http://n4.test', '--watch']);
     expect(exitCode).toBe(EXIT.failed);
