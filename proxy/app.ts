@@ -1,11 +1,13 @@
 // The proxy as a Fastify app without a socket: client authentication, bodies, errors and all routes.
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { authorizeClient } from './auth.js';
 import { registerBodies } from './bodies.js';
 import type { ProxyContext } from './context.js';
 import { registerReplies } from './replies.js';
+import { registerDocumentRoutes } from './routes/documents.js';
 import { registerHealthRoutes } from './routes/health.js';
 import { registerIndexRoutes } from './routes/indexes.js';
+import { registerSearchRoutes } from './routes/search.js';
 import { registerSettingsRoutes } from './routes/settings.js';
 import { registerStatsRoutes } from './routes/stats.js';
 import { registerTaskRoutes } from './routes/tasks.js';
@@ -19,12 +21,15 @@ function isOpen(path: string): boolean {
   return path === '/health' || path === '/' || path === '/_miroir' || path.startsWith('/_miroir/');
 }
 
-/** Builds the app. `groups` are the routes that live in files of their own (documents, search, admin). */
-export async function buildApp(ctx: ProxyContext, groups: readonly RouteGroup[]): Promise<FastifyInstance> {
+/** Builds the app. `groups` are routes that need more than the context, like the admin API. */
+export async function buildApp(
+  ctx: ProxyContext,
+  groups: readonly RouteGroup[] = [],
+): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: ctx.log,
     // A line per request would cost more than the request.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: ctx.options.payloadLimitBytes,
     // An upload may take as long as it moves; a client that sends no headers may not.
     requestTimeout: 0,
@@ -55,6 +60,8 @@ export async function buildApp(ctx: ProxyContext, groups: readonly RouteGroup[])
   registerTaskRoutes(app, ctx);
   registerIndexRoutes(app, ctx);
   registerSettingsRoutes(app, ctx);
+  registerDocumentRoutes(app, ctx);
+  registerSearchRoutes(app, ctx);
   for (const group of groups) await group(app, ctx);
   registerUnsupportedRoutes(app);
   return app;

@@ -21,16 +21,14 @@ const registry = globalThis as unknown as Record<symbol, Shared | undefined>;
 
 function build(): void {
   if (process.env.MIROIR_TEST_SKIP_BUILD === '1') return;
-  const root = resolve(import.meta.dirname, '..');
-  const result = spawnSync(
-    process.execPath,
+  const cwd = resolve(import.meta.dirname, '..');
+  for (const args of [
     ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
-    {
-      cwd: root,
-      encoding: 'utf8',
-    },
-  );
-  if (result.status !== 0) throw new Error(`the build failed:\n${result.stdout}${result.stderr}`);
+    ['dist/worker/bundle.js'],
+  ]) {
+    const result = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
+    if (result.status !== 0) throw new Error(`${args[0]} failed:\n${result.stdout}${result.stderr}`);
+  }
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
