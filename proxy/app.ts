@@ -4,10 +4,8 @@ import { authorizeClient } from './auth.js';
 import { registerBodies } from './bodies.js';
 import type { ProxyContext } from './context.js';
 import { registerReplies } from './replies.js';
-import { registerDocumentRoutes } from './routes/documents.js';
 import { registerHealthRoutes } from './routes/health.js';
 import { registerIndexRoutes } from './routes/indexes.js';
-import { registerSearchRoutes } from './routes/search.js';
 import { registerSettingsRoutes } from './routes/settings.js';
 import { registerStatsRoutes } from './routes/stats.js';
 import { registerTaskRoutes } from './routes/tasks.js';
@@ -21,7 +19,7 @@ function isOpen(path: string): boolean {
   return path === '/health' || path === '/' || path === '/_miroir' || path.startsWith('/_miroir/');
 }
 
-/** Builds the app. `groups` are routes that need more than the context, like the admin API. */
+/** Builds the app. `groups` are the routes that live in files of their own (documents, search, admin). */
 export async function buildApp(
   ctx: ProxyContext,
   groups: readonly RouteGroup[] = [],
@@ -60,8 +58,6 @@ export async function buildApp(
   registerTaskRoutes(app, ctx);
   registerIndexRoutes(app, ctx);
   registerSettingsRoutes(app, ctx);
-  registerDocumentRoutes(app, ctx);
-  registerSearchRoutes(app, ctx);
   for (const group of groups) await group(app, ctx);
   registerUnsupportedRoutes(app);
   return app;
