@@ -11,7 +11,11 @@ const UNFINISHED = new Set(['running']);
 /** One line: kind, status, moves, documents, bytes, rate, last error. */
 export function describeChange(change: ChangeHead, progress: ProgressView | null): string {
   const name = `${change.kind ?? ''} ${change.id}`.trim();
-  if (progress === null) return `${name}: ${change.status}`;
+  if (progress === null) {
+    return change.status === 'running'
+      ? `${name}: waits for a worker to take it`
+      : `${name}: ${change.status}`;
+  }
   const parts = [
     `${progress.movesDone}/${progress.movesTotal} moves`,
     `${progress.documentsCopied}/${progress.documentsTotal} documents`,

@@ -16,8 +16,8 @@ export interface ChangeSummary extends ChangeProgress {
   finishedAt: string | null;
 }
 
-/** A stream reports every two seconds or so; this long without a word means that nobody runs it. */
-const SILENT_MS = 15_000;
+/** An idle stream is silent; one that says nothing for so long while entries wait is not run by anybody. */
+const STALLED_MS = 30_000;
 
 export interface StatusInput {
   topology: Topology;

@@ -18,6 +18,8 @@ export interface NodeView {
     position: number;
     /** Entries that it has still to deliver. */
     lag: number;
+    /** How long the oldest of them has waited; 0 without any. */
+    lagMs: number;
     holder: string | null;
     reportedAt: string;
     silentMs: number;
@@ -29,7 +31,7 @@ export interface NodeView {
 export function viewNodes(
   topology: Topology,
   streams: readonly StreamPosition[],
-  journalHead: number,
+  journal: { head: number; enqueuedAtMs(seq: number): number | undefined },
   nowMs: number,
   reachable: (id: string) => boolean,
 ): NodeView[] {
@@ -47,7 +49,8 @@ export function viewNodes(
       stream: stream
         ? {
             position: stream.position,
-            lag: Math.max(0, journalHead - stream.position),
+            lag: Math.max(0, journal.head - stream.position),
+            lagMs: Math.max(0, nowMs - (journal.enqueuedAtMs(stream.position + 1) ?? nowMs)),
             holder: stream.holder,
             reportedAt: new Date(stream.reportedAtMs).toISOString(),
             silentMs: Math.max(0, nowMs - stream.reportedAtMs),

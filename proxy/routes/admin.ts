@@ -35,10 +35,18 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
       store.readStreams(),
       store.readHead(),
     ]);
+    const waiting = [...new Set(streams.map((stream) => stream.position + 1))];
+    const tasks = await Promise.all(
+      waiting.filter((seq) => seq <= head.journalHead).map((seq) => store.readTask(seq)),
+    );
+    const enqueued = new Map(
+      tasks.flatMap((task) => (task ? [[task.uid, Date.parse(task.enqueuedAt)]] : [])),
+    );
+    const journal = { head: head.journalHead, enqueuedAtMs: (seq: number) => enqueued.get(seq) };
     // A node that this proxy has not connected to yet is not down.
     const reachable = (id: string) =>
       ctx.nodes.client(id) === undefined || ctx.nodes.cost(id) !== Number.POSITIVE_INFINITY;
-    return { topology, head, nodes: viewNodes(topology, streams, head.journalHead, nowMs, reachable) };
+    return { topology, head, nodes: viewNodes(topology, streams, journal, nowMs, reachable) };
   }
 
   admin.get('/status', async () => {
