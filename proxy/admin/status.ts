@@ -55,9 +55,10 @@ function judgeNodes({ topology, nodes }: StatusInput, reasons: string[], steps: 
     }
     const stream = node.stream;
     if (stream === null) continue;
-    if (stream.silentMs > SILENT_MS) {
+    const stalledMs = Math.min(stream.silentMs, stream.lagMs);
+    if (stalledMs > STALLED_MS) {
       reasons.push(
-        `the stream of node ${node.id} has said nothing for ${Math.round(stream.silentMs / 1_000)} s`,
+        `the stream of node ${node.id} has delivered nothing for ${Math.round(stalledMs / 1_000)} s while ${stream.lag} entries wait`,
       );
       steps.add('check that the Temporal server and a worker run: miroir worker');
     }
