@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildApp } from '../../proxy/app.js';
 import type { NodePool, ProxyContext } from '../../proxy/context.js';
+import { registerDocumentRoutes } from '../../proxy/routes/documents.js';
 import { shardOf } from '../../shared/core/placement.js';
 import { findIndex, shardMark, type Topology } from '../../shared/core/topology.js';
 import { loadHash } from '../../shared/io/hash.js';
@@ -64,7 +65,7 @@ beforeEach(async () => {
     },
     log: createLogger({ name: 'test', level: 'silent' }),
   };
-  app = await buildApp(ctx, []);
+  app = await buildApp(ctx, [registerDocumentRoutes]);
 });
 
 afterEach(async () => {
