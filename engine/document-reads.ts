@@ -81,8 +81,11 @@ export function readFetchQuery(query: Record<string, string>): FetchRequest {
   };
 }
 
-/** The answer's JSON text. */
-export function fetchDocuments(index: IndexData, request: FetchRequest): string {
+/**
+ * The answer's JSON text. `withSortValues` adds to each document what it was sorted by, as Meilisearch does for a
+ * request with the header `Meili-Proxy-Search: true`.
+ */
+export function fetchDocuments(index: IndexData, request: FetchRequest, withSortValues = false): string {
   const code = 'invalid_document_filter';
   checkSort(index, request.sort, 'invalid_document_sort');
   const matched = evaluateFilter(index, parseFilter(request.filter, code), code, '');
@@ -109,8 +112,19 @@ export function fetchDocuments(index: IndexData, request: FetchRequest): string 
     documents.splice(0, documents.length, ...keyed.map(({ document }) => document));
   }
   const { offset, limit, fields, retrieveVectors } = request;
-  const texts = documents
-    .slice(offset, offset + limit)
-    .map((document) => showDocument(index.documents[document]!.text, fields, retrieveVectors));
+  const texts = documents.slice(offset, offset + limit).map((document) => {
+    const shown = showDocument(index.documents[document]!.text, fields, retrieveVectors);
+    return withSortValues ? addSortValues(shown, index, document, request.sort) : shown;
+  });
   return `{"results":[${texts.join(',')}],"offset":${offset},"limit":${limit},"total":${documents.length}}`;
+}
+
+function addSortValues(shown: string, index: IndexData, document: number, sort: readonly string[]): string {
+  const values = sort.map((rule) => {
+    const asc = rule.endsWith(':asc');
+    return { sort: { asc, value: sortValue(index, document, rule.slice(0, rule.lastIndexOf(':')), asc) } };
+  });
+  const body = shown.slice(0, shown.lastIndexOf('}'));
+  const comma = body.trimEnd().endsWith('{') ? '' : ',';
+  return `${body}${comma}"_federation":${JSON.stringify({ weightedScoreValues: values })}}`;
 }

@@ -13,6 +13,8 @@ export interface EngineOptions {
   dbPath: string;
   masterKey: string | null;
   faults: boolean;
+  /** From which size on the log is rewritten when most of it is history. */
+  rewriteBytes?: number;
 }
 
 export interface Enqueue {
@@ -46,7 +48,7 @@ export class Engine {
   /** Opens a folder: replays its log and goes on with what was waiting. */
   static async open(options: EngineOptions): Promise<Engine> {
     const engine = new Engine(options);
-    engine.log = await Log.open(options.dbPath, (record) => engine.replay(record));
+    engine.log = await Log.open(options.dbPath, (record) => engine.replay(record), options.rewriteBytes);
     engine.work();
     return engine;
   }

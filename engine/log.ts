@@ -69,12 +69,17 @@ export class Log {
     private readonly path: string,
     private file: FileHandle,
     private bytes: number,
+    private readonly rewriteBytes: number,
   ) {
     this.rewrittenBytes = bytes;
   }
 
   /** Opens the log of a folder, replaying every whole record. */
-  static async open(directory: string, onRecord: (record: LogRecord) => void): Promise<Log> {
+  static async open(
+    directory: string,
+    onRecord: (record: LogRecord) => void,
+    rewriteBytes = 16 * 1024 * 1024,
+  ): Promise<Log> {
     mkdirSync(directory, { recursive: true });
     const path = join(directory, 'engine.log');
     let bytes = 0;
@@ -85,7 +90,7 @@ export class Log {
       fsyncSync(descriptor);
       closeSync(descriptor);
     }
-    return new Log(path, await open(path, 'a'), bytes);
+    return new Log(path, await open(path, 'a'), bytes, rewriteBytes);
   }
 
   /**
@@ -106,7 +111,7 @@ export class Log {
 
   /** True when the log is mostly history that a rewrite would drop. */
   get worthRewriting(): boolean {
-    return this.bytes > 16 * 1024 * 1024 && this.bytes > 3 * this.rewrittenBytes;
+    return this.bytes > this.rewriteBytes && this.bytes > 3 * this.rewrittenBytes;
   }
 
   /** Replaces the log by the given records, at the next moment between two flushes. */

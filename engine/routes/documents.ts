@@ -14,7 +14,8 @@ export function documentRoutes(app: FastifyInstance, { engine, authorize, accept
     const uid = indexUidOf(request);
     authorize(request, 'documents.get', uid);
     const parsed = wanted();
-    return sendJson(reply, fetchDocuments(requireIndex(engine.indexes, uid), parsed));
+    const withSortValues = request.method === 'POST' && request.headers['meili-proxy-search'] === 'true';
+    return sendJson(reply, fetchDocuments(requireIndex(engine.indexes, uid), parsed, withSortValues));
   };
 
   app.get('/indexes/:uid/documents', (request, reply) =>
