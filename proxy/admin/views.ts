@@ -138,12 +138,23 @@ export interface ChangeProgress {
   documentsCopied: number;
   documentsTotal: number;
   bytesCopied: number;
-  /** Over the time that copies have run; null before the first one. */
+  /** Of the copies that run now, each over its own time; null when none does. */
   documentsPerSecond: number | null;
   lastError: string | null;
 }
 
 const ENDED = new Set(['done', 'skipped', 'aborted']);
+
+/** The sum of what each running copy does in a second. */
+function copyRate(moves: readonly MoveRow[], nowMs: number): number | null {
+  const copying = moves.filter((move) => move.phase === 'copy' && move.startedAt !== null);
+  if (copying.length === 0) return null;
+  const rates = copying.map((move) => {
+    const elapsedMs = Math.max(1, nowMs - Date.parse(move.startedAt!));
+    return (move.documentsCopied * 1_000) / elapsedMs;
+  });
+  return Math.round(rates.reduce((sum, rate) => sum + rate, 0));
+}
 
 /** Sums of a change's moves; only what has been measured, no estimates. */
 export function sumProgress(change: ChangeRow, moves: readonly MoveRow[], nowMs: number): ChangeProgress {
@@ -151,9 +162,6 @@ export function sumProgress(change: ChangeRow, moves: readonly MoveRow[], nowMs:
   for (const move of moves) phases[move.phase] = (phases[move.phase] ?? 0) + 1;
   const failed = moves.filter((move) => move.phase === 'failed');
   const documentsCopied = moves.reduce((sum, move) => sum + move.documentsCopied, 0);
-  const began = moves.flatMap((move) => (move.startedAt === null ? [] : [Date.parse(move.startedAt)]));
-  const untilMs = change.finishedAt === null ? nowMs : Date.parse(change.finishedAt);
-  const elapsedMs = began.length === 0 ? 0 : untilMs - Math.min(...began);
   const troubled = failed[0] ?? moves.find((move) => move.lastError !== null && !ENDED.has(move.phase));
   return {
     movesTotal: moves.length,
@@ -169,7 +177,7 @@ export function sumProgress(change: ChangeRow, moves: readonly MoveRow[], nowMs:
       moves.reduce((sum, move) => sum + move.documentsTotal, 0),
     ),
     bytesCopied: moves.reduce((sum, move) => sum + move.bytesCopied, 0),
-    documentsPerSecond: elapsedMs > 0 ? Math.round((documentsCopied * 1_000) / elapsedMs) : null,
+    documentsPerSecond: copyRate(moves, nowMs),
     lastError: troubled?.lastError ?? null,
   };
 }

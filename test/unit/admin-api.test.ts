@@ -26,7 +26,7 @@ async function call(method: string, path: string, body?: unknown, key?: string):
   return { status: answer.status, body: await answer.json() };
 }
 
-async function openChange(status: 'running' | 'needs-attention' | 'failed' | 'done') {
+async function openChange(status: 'running' | 'needs-attention') {
   await server.store.openChange({ id: 'change-9', kind: 'rebalance', input: {}, runId: 'run-9' });
   const [from, to] = nodes.map((node) => node.id) as [string, string];
   const move = {
@@ -40,10 +40,10 @@ async function openChange(status: 'running' | 'needs-attention' | 'failed' | 'do
   const epoch = await server.store.readEpoch();
   await server.store.planMoves('change-9', epoch, [{ id: 'move-1', ...move }], 40);
   await server.store.updateMove('move-1', {
-    phase: status === 'done' ? 'done' : 'failed',
+    phase: status === 'running' ? 'copy' : 'failed',
     documentsCopied: 30,
     bytesCopied: 3_000,
-    lastError: status === 'done' ? null : 'node n2 is full',
+    lastError: status === 'running' ? null : 'node n2 is full',
     startedAt: new Date(Date.now() - 3_000).toISOString(),
   });
   await server.store.setChangeStatus('change-9', status);
@@ -272,9 +272,18 @@ describe('rebalance', () => {
       bytesCopied: 3_000,
       lastError: 'node n2 is full',
     });
-    expect(body.progress.documentsPerSecond).toBeGreaterThan(5);
+    expect(body.progress.documentsPerSecond).toBeNull();
     expect(body.moves).toHaveLength(1);
     expect((await call('GET', '/rebalance/change-9')).body.change.id).toBe('change-9');
+  });
+
+  it('gives a rate only while something is copied', async () => {
+    server = await startAdminServer({ nodes });
+    await openChange('running');
+    const { progress } = (await call('GET', '/rebalance')).body;
+    expect(progress).toMatchObject({ movesRunning: 1, movesFailed: 0, lastError: null });
+    expect(progress.documentsPerSecond).toBeGreaterThan(0);
+    expect(progress.documentsPerSecond).toBeLessThanOrEqual(10);
   });
 
   it('says which step of a running change is tried again, and why', async () => {
