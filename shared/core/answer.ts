@@ -1,5 +1,5 @@
 // Cuts a node's search answer into its parts without parsing the hits.
-import { scanArray, scanObject } from './json-scan.js';
+import { scanArray, skipSpace, skipString, skipValue } from './json-scan.js';
 
 /** A search answer as byte text, with the places of what is in it. */
 export interface Answer {
@@ -13,23 +13,30 @@ export interface Answer {
   readonly hitsEnd: number;
 }
 
-/** Cuts an answer. Throws SyntaxError when it is no JSON object with hits. */
+/** Cuts an answer in one pass. Throws SyntaxError when it is no JSON object with hits. */
 export function cutAnswer(text: string): Answer {
-  const members = scanObject(text, text.indexOf('{'));
   const rest = new Map<string, string>();
   let hits: number[] | null = null;
   let hitsStart = 0;
   let hitsEnd = 0;
-  for (let i = 0; i + 3 < members.length; i += 4) {
-    const key = text.slice(members[i]! + 1, members[i + 1]! - 1);
+  let position = skipSpace(text, 0);
+  if (text.charCodeAt(position) !== 123) throw new SyntaxError('the answer is no JSON object');
+  position = skipSpace(text, position + 1);
+  while (text.charCodeAt(position) === 34) {
+    const keyEnd = skipString(text, position);
+    const key = text.slice(position + 1, keyEnd - 1);
+    const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
     if (key === 'hits') {
-      hitsStart = members[i + 2]!;
-      hitsEnd = members[i + 3]!;
-      hits = scanArray(text, hitsStart);
-      hits.pop();
+      hits = scanArray(text, start);
+      hitsStart = start;
+      position = hitsEnd = hits.pop()!;
     } else {
-      rest.set(key, text.slice(members[i + 2]!, members[i + 3]!));
+      position = skipValue(text, start);
+      rest.set(key, text.slice(start, position));
     }
+    position = skipSpace(text, position);
+    if (text.charCodeAt(position) !== 44) break;
+    position = skipSpace(text, position + 1);
   }
   if (hits === null) throw new SyntaxError('the answer has no hits');
   return { text, hits, rest, hitsStart, hitsEnd };

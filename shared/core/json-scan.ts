@@ -4,14 +4,29 @@
 const QUOTE = 34;
 const BACKSLASH = 92;
 
+/** Strings up to this length are walked; beyond it, searching for the closing quote is faster. */
+const WALKED = 32;
+
 /** The position after the string that opens at `at`. */
 export function skipString(text: string, at: number): number {
-  let end = at;
+  const walkEnd = at + WALKED;
+  let position = at + 1;
+  for (; position < walkEnd; position++) {
+    const code = text.charCodeAt(position);
+    if (code === QUOTE) return position + 1;
+    if (code === BACKSLASH) position++;
+  }
+  return findClosingQuote(text, position);
+}
+
+/** `from` is inside the string and not right behind a backslash that escapes it. */
+function findClosingQuote(text: string, from: number): number {
+  let end = from - 1;
   for (;;) {
     end = text.indexOf('"', end + 1);
     if (end < 0) throw new SyntaxError('unterminated string in JSON');
     let before = end - 1;
-    while (text.charCodeAt(before) === BACKSLASH) before--;
+    while (before >= from && text.charCodeAt(before) === BACKSLASH) before--;
     if ((end - before) % 2 === 1) return end + 1;
   }
 }

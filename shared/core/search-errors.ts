@@ -50,7 +50,9 @@ const LISTS: readonly {
 /** The message as a Meilisearch without Miroir's additions would put it. */
 export function cleanMessage(message: string, hidden: HiddenParts): string {
   let text = message;
-  for (const [physical, uid] of hidden.names) text = text.replaceAll(physical, uid);
+  // Longer names first: one may begin with another.
+  const names = [...hidden.names].sort((left, right) => right[0].length - left[0].length);
+  for (const [physical, uid] of names) text = text.replaceAll(physical, uid);
   for (const list of LISTS) {
     const at = text.indexOf(list.lead);
     if (at < 0) continue;

@@ -15,13 +15,6 @@ export function judgeSearch(
 ): void {
   refuseUnsupported(query);
   const index = `Index \`${uid}\`: `;
-  for (const field of query.attributesToSearchOn ?? []) {
-    if (!isHidden(field)) continue;
-    throw new ApiError(
-      'invalid_search_attributes_to_search_on',
-      `${index}Attribute \`${field}\` is not searchable.`,
-    );
-  }
   const found = findHiddenFilter(query.filter);
   if (found !== null) {
     const list = [...settings.filterable].sort(compareBytes).map((item) => `\`${item}\``);
