@@ -137,13 +137,13 @@ export class LeasedTopology implements TopologyWatcher {
   }
 
   private async renew(): Promise<void> {
-    const { store, clock, proxyId, ttlMs } = this.options;
+    const { store, clock, proxyId, ttlMs, graceMs } = this.options;
     // A grant needs the current epoch; a refusal names it, and a few epochs may pass while we read.
     for (let attempt = 0; attempt < 5; attempt++) {
       const sentAtMs = clock.nowMs();
       const epoch = this.current().epoch;
       const oldestEpoch = this.oldestEpoch();
-      const result = await store.renewLease({ proxyId, url: this.url, epoch, oldestEpoch, ttlMs });
+      const result = await store.renewLease({ proxyId, url: this.url, epoch, oldestEpoch, ttlMs, graceMs });
       if (result.granted) {
         this.extend(sentAtMs);
         this.reported = { epoch, oldestEpoch };

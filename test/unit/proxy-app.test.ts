@@ -80,12 +80,34 @@ async function startFleet(masterKey: string | null): Promise<Fleet> {
   };
 }
 
+/** Confirms the whole journal as the one node's stream would, then finishes the tasks that this proxy has seen. */
+async function deliver(): Promise<void> {
+  const takeover = await fleet.store.takeOverStream('a', 'test');
+  const generation = takeover!.generation;
+  for (let groups = 0; groups < 20; groups++) {
+    const group = await fleet.store.readGroup('a', generation, { entries: 100, bytes: 1_000_000 });
+    if (group === null || group.entries.length === 0) break;
+    const outcomes = group.entries
+      .filter((entry) => !entry.skipped)
+      .map(({ seq }) => ({ seq, status: 'succeeded' as const, error: null, details: null }));
+    const last = group.entries.at(-1)!.seq;
+    await fleet.store.confirmEntries('a', generation, last, outcomes, true);
+  }
+  for (let round = 0; round < 5; round++) {
+    await fleet.store.advanceTasks();
+    await fleet.watcher.poll();
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what an answer holds is what the tests are about.
+type Body = any;
+
 async function send(
   method: string,
   url: string,
   body?: unknown,
   headers: Record<string, string> = {},
-): Promise<{ status: number; body: any; headers: Record<string, unknown> }> {
+): Promise<{ status: number; body: Body; headers: Record<string, unknown> }> {
   const json = body !== undefined && typeof body !== 'string' && !Buffer.isBuffer(body);
   const answer = await fleet.app.inject({
     method: method as 'GET',
@@ -313,13 +335,21 @@ describe('without a master key', () => {
     expect((await send('POST', '/indexes', { uid: 'films' })).body.taskUid).toBe(1);
     expect((await send('DELETE', '/indexes/nothing')).body.taskUid).toBe(2);
     expect((await send('PATCH', '/indexes/films', { primaryKey: 'other' })).body.taskUid).toBe(3);
-    await fleet.store.advanceTasks();
+    await deliver();
     expect((await send('GET', '/tasks/2')).body).toMatchObject({
       uid: 2,
       indexUid: 'nothing',
       type: 'indexDeletion',
       canceledBy: null,
       error: { code: 'index_not_found', message: 'Index `nothing` not found.' },
+    });
+    expect((await send('GET', '/indexes/films')).body).toMatchObject({ uid: 'films', primaryKey: 'id' });
+    expect((await send('GET', '/tasks/0')).body).toMatchObject({
+      batchUid: 0,
+      status: 'succeeded',
+      details: { primaryKey: 'id' },
+      error: null,
+      duration: expect.stringMatching(/^PT\d/),
     });
     expect((await send('GET', '/tasks/1')).body.error).toEqual({
       message: 'Index `films` already exists.',
@@ -361,7 +391,7 @@ describe('without a master key', () => {
     expect((await send('PUT', '/indexes/new/settings/stop-words', ['the'])).status).toBe(202);
     expect((await fleet.watcher.refresh()).indexes.map((index) => index.uid)).toEqual(['new']);
     expect((await send('DELETE', '/indexes/none/settings')).body.taskUid).toBe(1);
-    await fleet.store.advanceTasks();
+    await deliver();
     expect((await send('GET', '/tasks/1')).body.error.code).toBe('index_not_found');
     expect((await fleet.watcher.refresh()).indexes).toHaveLength(1);
     expect(await send('PATCH', '/indexes/new/settings', { doggo: 1 })).toMatchObject({
@@ -369,6 +399,28 @@ describe('without a master key', () => {
       body: { code: 'bad_request' },
     });
     expect(await send('GET', '/indexes/none/settings')).toMatchObject({ status: 404 });
+  });
+
+  it('shows settings complete, merged and without hidden parts', async () => {
+    await send('PATCH', '/indexes/a/settings', {
+      filterableAttributes: ['x'],
+      faceting: { maxValuesPerFacet: 7 },
+    });
+    await deliver();
+    const all = (await send('GET', '/indexes/a/settings')).body;
+    expect(all).toMatchObject({
+      filterableAttributes: ['x'],
+      displayedAttributes: ['*'],
+      faceting: { maxValuesPerFacet: 7, sortFacetValuesBy: { '*': 'alpha' } },
+    });
+    expect(JSON.stringify(all)).not.toContain('_miroir');
+    expect((await send('GET', '/indexes/a/settings/distinct-attribute')).body).toBeNull();
+    expect((await send('GET', '/indexes/a/settings/prefix-search')).body).toBe('indexingTime');
+    expect(await send('PUT', '/indexes/a/settings/stop-words', 'the')).toMatchObject({ status: 415 });
+    expect(await send('PATCH', '/indexes/a/settings/stop-words', [])).toMatchObject({ status: 404 });
+    await send('DELETE', '/indexes/a/settings/filterable-attributes');
+    await deliver();
+    expect((await send('GET', '/indexes/a/settings/filterable-attributes')).body).toEqual([]);
   });
 
   it('answers 503 for everything that needs the lease once it is gone', async () => {
