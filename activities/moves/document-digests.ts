@@ -23,7 +23,7 @@ export function digestDocuments(
     const bytes = results.subarray(range.start, range.end);
     const fields = topLevelFields(bytes)
       .map((field) => ({
-        key: JSON.parse(field.key) as string,
+        key: field.key,
         value: decoder.decode(bytes.subarray(field.valueRange.start, field.valueRange.end)),
       }))
       // Regenerated embeddings differ from node to node and are none of the user's data.
