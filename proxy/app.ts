@@ -6,6 +6,7 @@ import type { ProxyContext } from './context.js';
 import { registerReplies } from './replies.js';
 import { registerHealthRoutes } from './routes/health.js';
 import { registerIndexRoutes } from './routes/indexes.js';
+import { registerMetrics } from './routes/metrics.js';
 import { registerSettingsRoutes } from './routes/settings.js';
 import { registerStatsRoutes } from './routes/stats.js';
 import { registerTaskRoutes } from './routes/tasks.js';
@@ -53,6 +54,7 @@ export async function buildApp(
     authorizeClient(request.headers.authorization, ctx.options.masterKey);
   });
 
+  registerMetrics(app, ctx);
   registerHealthRoutes(app, ctx);
   registerStatsRoutes(app, ctx);
   registerTaskRoutes(app, ctx);

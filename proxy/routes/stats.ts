@@ -9,7 +9,7 @@ import {
   type Topology,
   type TopologyIndex,
 } from '../../shared/core/topology.js';
-import type { ProxyContext } from '../context.js';
+import type { ProxyContext, TopologyHold } from '../context.js';
 import { booleanParameter, checkParameters, textParameter } from '../parameters.js';
 import { requireVisibleIndex, visibleIndexes } from './indexes.js';
 
@@ -51,6 +51,7 @@ export function registerStatsRoutes(app: FastifyInstance, ctx: ProxyContext): vo
         indexes[index.uid] = await statsOf(ctx, index, nodes, size);
         if (lastUpdate === null || index.updatedAt > lastUpdate) lastUpdate = index.updatedAt;
       }
+      requireValid(hold);
       const sum = (read: (stats: NodeStats) => number) =>
         size([...nodes.values()].reduce((total, stats) => total + read(stats), 0));
       return {
@@ -71,12 +72,20 @@ export function registerStatsRoutes(app: FastifyInstance, ctx: ProxyContext): vo
       const hold = ctx.watcher.acquire('search');
       try {
         const index = requireVisibleIndex(hold.topology, request.params.indexUid);
-        return await statsOf(ctx, index, await gatherNodeStats(ctx, hold.topology), size);
+        const stats = await statsOf(ctx, index, await gatherNodeStats(ctx, hold.topology), size);
+        requireValid(hold);
+        return stats;
       } finally {
         hold.release();
       }
     },
   );
+}
+
+/** What was counted on a topology that may have been left behind is not told. */
+function requireValid(hold: TopologyHold): void {
+  if (hold.stillValid()) return;
+  throw new ApiError('miroir_lease_lost', 'This proxy lost its lease while it was counting. Ask again.');
 }
 
 /** The number of documents of an index: each shard counted on one in-sync replica, another one if that fails. */

@@ -138,6 +138,18 @@ describe('without a master key', () => {
     expect((await send('GET', '/version')).body.pkgVersion).toMatch(/^1\.\d+\.\d+$/);
   });
 
+  it('counts requests by route, not by path', async () => {
+    await send('GET', '/indexes/one');
+    await send('GET', '/indexes/two');
+    const metrics = await fleet.app.inject({ method: 'GET', url: '/metrics' });
+    expect(metrics.headers['content-type']).toContain('text/plain');
+    expect(metrics.body).toContain(
+      'miroir_request_duration_seconds_count{method="GET",route="/indexes/:indexUid",status="404"} 2',
+    );
+    expect(metrics.body).toMatch(/miroir_topology_epoch [1-9]/);
+    expect(metrics.body).toContain('miroir_node_up{node="a"} 1');
+  });
+
   it('lets browsers of every origin in', async () => {
     const preflight = await send('OPTIONS', '/indexes/a/search', undefined, {
       origin: 'http://shop.example',
