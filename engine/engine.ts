@@ -191,7 +191,7 @@ export class Engine {
         index.primaryKey = header.primaryKey as string | null;
         index.settings = header.settings as Settings;
         index.updatedAt = header.updatedAt as string;
-        index.reindex();
+        index.stale = true;
         this.indexes.set(index.uid, index);
         break;
       }
@@ -215,6 +215,7 @@ export class Engine {
   /** Fails where it failed before, except where the disk was to blame: then it had changed nothing. */
   private reapply(task: Task, documents: string[]): void {
     if (task.error?.code === 'no_space_left_on_device') return;
+    for (const index of this.indexes.values()) index.stale = true;
     try {
       this.apply(task, documents);
     } catch (error) {

@@ -25,6 +25,7 @@ export function evaluateFilter(
   code: string,
   lead = `Index \`${index.uid}\`: `,
 ): Bitmap {
+  index.ensureIndexed();
   if (filter === null) return everyDocument(index);
   checkAttributes(index, filter, code, lead);
   return evaluate(index, filter);

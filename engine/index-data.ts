@@ -23,6 +23,8 @@ export class IndexData {
   primaryKey: string | null = null;
   settings: Settings = defaultSettings();
   updatedAt: string;
+  /** Words and columns are behind the documents; whatever needs them calls ensureIndexed first. */
+  stale = false;
   readonly byId = new Map<string, number>();
   documents: (StoredDocument | undefined)[] = [];
   readonly fieldDistribution = new Map<string, number>();
@@ -59,6 +61,7 @@ export class IndexData {
     for (const name of Object.keys(parsed)) {
       this.fieldDistribution.set(name, (this.fieldDistribution.get(name) ?? 0) + 1);
     }
+    if (this.stale) return;
     this.indexDocument(document, parsed);
     if (this.documents.length > 2 * this.byId.size + 10_000) this.reindex();
   }
@@ -107,8 +110,16 @@ export class IndexData {
     return this.columns.get(attribute)?.byDocument.get(document);
   }
 
+  /** Catches up after a replay, which stores documents only. */
+  ensureIndexed(): void {
+    if (!this.stale) return;
+    this.stale = false;
+    this.reindex();
+  }
+
   /** Builds words and columns anew, and closes the gaps that deleted documents left. */
   reindex(): void {
+    if (this.stale) return;
     const kept = this.documents.filter((document) => document !== undefined);
     this.documents = kept;
     this.vocabulary = new Vocabulary();

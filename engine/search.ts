@@ -133,6 +133,7 @@ export function search(
   lead: [string, string][] = [],
 ): string {
   const startedMs = performance.now();
+  index.ensureIndexed();
   check(index, parameters);
   const facets = parameters.facets === null ? null : facetAttributes(index, parameters.facets);
   const universe = evaluateFilter(
