@@ -26,7 +26,7 @@ const START_NODES = 3;
 /** What the tour changes: fewer shards and small chunks so that every step can be seen, nothing kept for rollback. */
 const TOUR_SETTINGS = {
   MIROIR_REPLICATION_FACTOR: '2',
-  MIROIR_DEFAULT_SHARD_COUNT: '32',
+  MIROIR_DEFAULT_SHARD_COUNT: '16',
   MIROIR_RETENTION_MS: '0',
 };
 

@@ -100,7 +100,10 @@ function asText(document: Document): string {
 }
 
 /** Asks every node directly, shard by shard, whether it holds what the topology says, and nothing else. */
-export async function checkReplicas(topology: Topology, nodes: readonly Pick<LocalNode, 'id' | 'url' | 'key'>[]): Promise<ReplicaCheck> {
+export async function checkReplicas(
+  topology: Topology,
+  nodes: readonly Pick<LocalNode, 'id' | 'url' | 'key'>[],
+): Promise<ReplicaCheck> {
   const check: ReplicaCheck = { shards: 0, exact: 0, misplaced: 0, unequal: 0, examples: [] };
   const apis = new Map(nodes.map((node) => [node.id, new Api(node.url, node.key)]));
   try {

@@ -22,6 +22,8 @@ export interface SearcherOptions {
   indexUid: string;
   nextQuery: () => SearchBody;
   counts: SearchCounts;
+  /** Hears of the first few troubles at once. */
+  onTrouble?: (trouble: string) => void;
 }
 
 export function emptyCounts(): SearchCounts {
@@ -49,7 +51,7 @@ export function startSearcher(options: SearcherOptions & { pauseMs: number }): {
 
 /** One search, compared with the reference. `known` keeps reference answers where they cannot change. */
 export async function searchOnce(
-  { proxy, reference, indexUid, counts }: SearcherOptions,
+  { proxy, reference, indexUid, counts, onTrouble }: SearcherOptions,
   query: SearchBody,
   known?: Map<string, Answer>,
 ): Promise<void> {
@@ -57,7 +59,9 @@ export async function searchOnce(
   const path = `/indexes/${indexUid}/search`;
   counts.sent += 1;
   const note = (trouble: string) => {
-    if (counts.troubles.length < 10) counts.troubles.push(`${body}: ${trouble}`);
+    if (counts.troubles.length >= 10) return;
+    counts.troubles.push(`${body}: ${trouble}`);
+    onTrouble?.(`${body}: ${trouble}`);
   };
   let ours: Answer;
   let isDegraded: boolean;

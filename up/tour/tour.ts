@@ -31,6 +31,8 @@ const FRESH_SYNSETS = 4_000;
 const LOADED_CITIES = 8_000;
 const BATCH = 2_000;
 const COPY_CHUNK_DOCUMENTS = 25;
+/** Moves at the same time: more than by default, since a tour should not take long. */
+const CONCURRENCY = 4;
 const CHANGE_DEADLINE_MS = 900_000;
 const TASKS_DEADLINE_MS = 300_000;
 const FINAL_COMPARISONS = 200;
@@ -109,6 +111,7 @@ async function runSteps(stage: Stage, startedAt: number): Promise<TourResult> {
     indexUid: CITIES,
     nextQuery: () => cityQuery(stage.cities, random),
     counts: duringChanges,
+    onTrouble: (trouble) => output.warn(`   ${trouble}`),
     pauseMs: 10,
   });
   const reads: ReadCounts = { checked: 0, stale: 0, examples: [] };
@@ -198,7 +201,11 @@ async function addFourthNode(
   output.step(`3. A fourth node joins, ${COPY_CHUNK_DOCUMENTS} documents a chunk; the worker dies half-way`);
   const node = await fleet.startNode(ADDED_NODE);
   const startedAt = performance.now();
-  const id = await addNodes(admin, [node], { retentionMs: 0, copyChunkDocuments: COPY_CHUNK_DOCUMENTS });
+  const id = await addNodes(admin, [node], {
+    retentionMs: 0,
+    copyChunkDocuments: COPY_CHUNK_DOCUMENTS,
+    concurrency: CONCURRENCY,
+  });
   const killed = await killHalfway({ admin, fleet, output, changeId: id });
   const change = await waitForChange(admin, id, CHANGE_DEADLINE_MS, follow(stage, counts));
   return { change: finish(change, startedAt), killed };
@@ -207,7 +214,7 @@ async function addFourthNode(
 async function drain(stage: Stage, counts: SearchCounts): Promise<ChangeResult> {
   stage.output.step(`4. Node ${DRAINED_NODE} is drained, nothing kept for rollback`);
   const startedAt = performance.now();
-  const id = await drainNode(stage.admin, DRAINED_NODE, { retentionMs: 0 });
+  const id = await drainNode(stage.admin, DRAINED_NODE, { retentionMs: 0, concurrency: CONCURRENCY });
   const change = await waitForChange(stage.admin, id, CHANGE_DEADLINE_MS, follow(stage, counts));
   return finish(change, startedAt);
 }
