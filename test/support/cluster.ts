@@ -136,7 +136,9 @@ export class Cluster {
   }
 
   async removeNode(id: string, options: Record<string, string | number> = {}): Promise<void> {
-    const query = new URLSearchParams(Object.entries(options).map(([key, value]): [string, string] => [key, String(value)]));
+    const query = new URLSearchParams(
+      Object.entries(options).map(([key, value]): [string, string] => [key, String(value)]),
+    );
     const { changeId } = await this.admin<{ changeId: string }>('DELETE', `/_miroir/nodes/${id}?${query}`);
     await this.waitChange(changeId, 90_000);
   }
@@ -201,9 +203,9 @@ export class Cluster {
     });
   }
 
-  /** Ends a member: at once by default, in order with SIGTERM. */
-  async kill(name: MemberName, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    await this.find(name).end(signal);
+  /** Ends a member: at once by default, in order with SIGTERM. Answers its exit code, null after a signal. */
+  async kill(name: MemberName, signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
+    return this.find(name).end(signal);
   }
 
   /** Waits until a member has ended by itself. */
