@@ -10,7 +10,7 @@ const UNFINISHED = new Set(['running']);
 
 /** One line: kind, status, moves, documents, bytes, rate, last error. */
 export function describeChange(change: ChangeHead, progress: ProgressView | null): string {
-  const name = `${change.kind ?? ''} ${change.id}`.trim();
+  const name = `${change.kind ?? 'change'} ${change.id}`;
   if (progress === null) {
     return change.status === 'running'
       ? `${name}: waits for a worker to take it`
@@ -99,7 +99,7 @@ export function showChange(session: Session, view: ChangeView): void {
     session.output.result(['no change of the topology so far'], view);
     return;
   }
-  const lines = [`change ${describeChange(view.change, view.progress)}`];
+  const lines = [describeChange(view.change, view.progress)];
   if (view.error) lines.push(`  ${view.error}`);
   lines.push(...describePending(view).map((line) => `  ${line}`));
   if (view.moves.length > 0) lines.push('', ...formatMoves(view.moves));

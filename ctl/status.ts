@@ -32,7 +32,8 @@ export function addStatusCommand(program: Command, run: Runner): void {
             ]),
           ),
         ];
-        if (status.change !== null) lines.push('', `change ${describeChange(status.change, status.change)}`);
+        if (status.change !== null)
+          lines.push('', `last change: ${describeChange(status.change, status.change)}`);
         output.result(lines, status);
         return healthy ? EXIT.done : EXIT.degraded;
       }),

@@ -90,7 +90,12 @@ function judgeChange({ change, moves }: StatusInput, reasons: string[], steps: S
     for (const action of ['retry', 'skip', 'abort']) steps.add(`miroir-ctl rebalance ${action}`);
   }
   if (change.status === 'running') steps.add('miroir-ctl rebalance status --watch');
-  if (change.status === 'failed' || change.status === 'aborted') steps.add('miroir-ctl rebalance start');
+  if (isUnfinished(change)) steps.add('miroir-ctl rebalance start');
+}
+
+/** Ended with moves undone. A change that was refused before it planned any has left nothing to carry on. */
+export function isUnfinished(change: ChangeRow): boolean {
+  return (change.status === 'failed' || change.status === 'aborted') && change.plannedMoves > 0;
 }
 
 export function summarizeChange(change: ChangeRow, moves: MoveRow[], nowMs: number): ChangeSummary {

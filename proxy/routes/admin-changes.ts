@@ -15,6 +15,7 @@ import {
   readOptions,
   readOptionsQuery,
 } from '../admin/requests.js';
+import { isUnfinished } from '../admin/status.js';
 import { sumProgress } from '../admin/views.js';
 import type { AdminContext } from './admin.js';
 
@@ -138,8 +139,7 @@ async function putKeys(
 function nextSteps(change: ChangeRow): string[] {
   if (change.status === 'running') return ['miroir-ctl rebalance status --watch'];
   if (change.status === 'needs-attention') return ACTIONS.map((action) => `miroir-ctl rebalance ${action}`);
-  if (change.status === 'done') return [];
-  return ['miroir-ctl rebalance start'];
+  return isUnfinished(change) ? ['miroir-ctl rebalance start'] : [];
 }
 
 function withOptions(input: ChangeInput, options: OptionsRequest): ChangeInput {
