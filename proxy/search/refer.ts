@@ -10,26 +10,23 @@ import type { ScatterAnswer } from '../scatter.js';
 
 /**
  * The error to answer with after a node refused a rewritten query. The node is asked once more with the client's own
- * query, so that positions and lists in the message are the client's.
+ * query, so that positions and lists in the message are the client's. Null when it refuses no more.
  */
 export async function relayRefusal(
   ctx: ProxyContext,
+  names: TopologyIndex['physicalNames'],
   topology: Topology,
   index: TopologyIndex,
   query: SearchQuery,
   refused: ScatterAnswer,
-): Promise<ApiError> {
-  const name = topology.indexes.find((known) => known.incarnation === index.incarnation)?.physicalNames[
-    refused.node
-  ];
+): Promise<ApiError | null> {
   const own = await askNode(ctx, refused.node, {
     method: 'POST',
-    path: `/indexes/${name}/search`,
-    body: JSON.stringify({ ...query, limit: query.limit ?? 0 }),
+    path: `/indexes/${names[refused.node]}/search`,
+    body: JSON.stringify(query),
   });
-  const telling =
-    own !== null && isRefusal(own) && !own.body.includes('"code":"index_not_found"') ? own : refused.response;
-  return readError(telling, hiddenParts(topology, index));
+  if (own === null || !isRefusal(own) || own.body.includes('"code":"index_not_found"')) return null;
+  return readError(own, hiddenParts(topology, index));
 }
 
 /**

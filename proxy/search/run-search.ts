@@ -62,7 +62,11 @@ async function searchOnce(
       ctx.options.unavailable === 'partial' ? (shards) => void unavailable.push(...shards) : undefined,
   });
   const refused = answers.find((answer) => answer.response.status >= 400);
-  if (refused) throw await relayRefusal(ctx, hold.topology, index, plan.query, refused);
+  if (refused) {
+    const error = await relayRefusal(ctx, names, hold.topology, index, plan.query, refused);
+    if (error === null) return null;
+    throw error;
+  }
   if (answers.length === 0) {
     throw new ApiError('miroir_shards_unavailable', `No shard of index \`${index.uid}\` can be searched.`);
   }

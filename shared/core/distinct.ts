@@ -8,6 +8,8 @@ import { scanArray } from './json-scan.js';
 export class DistinctValues {
   private readonly seen = new Set<string>();
   private readonly field: string;
+  /** True once a document had more than one value: then no node can decide alone which of its documents stay. */
+  severalValues = false;
 
   constructor(field: string) {
     this.field = toKeyText(field);
@@ -18,6 +20,7 @@ export class DistinctValues {
     const raw = readField(this.field);
     if (raw === null) return true;
     const values = valuesOf(raw);
+    if (values.length > 1) this.severalValues = true;
     if (values.some((value) => this.seen.has(value))) return false;
     for (const value of values) this.seen.add(value);
     return true;

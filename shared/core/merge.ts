@@ -31,7 +31,7 @@ export interface Merged {
   readonly hits: PlacedHit[];
   /** Hits that admit refused. */
   readonly refused: number;
-  /** Answers whose next, unseen hits may tie with the last one taken: they must be asked for more. */
+  /** Answers whose next, unseen hits may belong among the ones taken: they must be asked for more. */
   readonly short: number[];
 }
 
@@ -55,22 +55,23 @@ export function mergeHits(answers: readonly Answer[], options: MergeOptions): Me
     hits.push(next);
     last = next;
   }
-  return { hits, refused, short: last === null ? [] : shortAnswers(answers, options, last, hits.length) };
+  return { hits, refused, short: shortAnswers(answers, options, last, hits.length) };
 }
 
-/** The answers that were cut inside the tie group of the last hit taken. */
+/** The answers whose unseen hits may rank before the last hit taken, or tie with it. */
 function shortAnswers(
   answers: readonly Answer[],
   options: MergeOptions,
-  last: Candidate,
+  last: Candidate | null,
   taken: number,
 ): number[] {
-  if (taken < options.required) return [];
+  if (options.required === 0) return [];
   return answers.flatMap((answer, source) => {
     const count = answer.hits.length / 2;
     if (count === 0 || count < (options.asked[source] ?? 0)) return [];
+    if (last === null || taken < options.required) return [source];
     const cut = candidateAt(answer, source, count - 1, options.byDistance);
-    return compareKeys(cut.key, last.key) === 0 ? [source] : [];
+    return compareKeys(cut.key, last.key) <= 0 ? [source] : [];
   });
 }
 

@@ -4,7 +4,7 @@ import { DistinctValues } from './distinct.js';
 import { countValues, cutDistribution, type FacetRules, mergeDistributions, mergeStats } from './facets.js';
 import { fieldText, showHit } from './hits.js';
 import { mergeHits, type PlacedHit } from './merge.js';
-import type { SearchPlan } from './search-plan.js';
+import { canLeaveDistinctToMerge, type SearchPlan } from './search-plan.js';
 
 /** The answer of a node that held every shard asked for: the same but for what is hidden. */
 export function relayAnswer(text: string, plan: SearchPlan): string {
@@ -42,7 +42,9 @@ export type MergeResult =
   /** Positions of answers that end inside a group of equal hits: ask these for more. */
   | { readonly done: false; readonly reason: 'cut-tie'; readonly sources: readonly number[] }
   /** Positions of answers whose totals count hits only, where one node would count all that matches. */
-  | { readonly done: false; readonly reason: 'uncounted'; readonly sources: readonly number[] };
+  | { readonly done: false; readonly reason: 'uncounted'; readonly sources: readonly number[] }
+  /** The distinct field has several values in one document: nodes must not decide, see withoutDistinct. */
+  | { readonly done: false; readonly reason: 'several-values' };
 
 /** Merges answers of nodes that hold disjoint shards. `final` takes them as they are. */
 export function mergeAnswers(
@@ -63,6 +65,9 @@ export function mergeAnswers(
         ? undefined
         : (hit, text) => distinct.admit((field) => fieldText(text, hit.start, field)),
   });
+  if (distinct?.severalValues && plan.nodesDecideDistinct && canLeaveDistinctToMerge(plan)) {
+    return { done: false, reason: 'several-values' };
+  }
   if (!final && merged.short.length > 0) return { done: false, reason: 'cut-tie', sources: merged.short };
   const uncounted = final ? [] : uncountedParts(parts, answers, plan, merged.hits.length);
   if (uncounted.length > 0) return { done: false, reason: 'uncounted', sources: uncounted };
@@ -117,7 +122,7 @@ function pagingText(plan: SearchPlan, total: number): string {
 function mergedTotal(answers: readonly Answer[], plan: SearchPlan, refused: number): number {
   const sum = answers.reduce((total, answer) => total + totalOf(answer), 0);
   if (plan.distinct === null) return sum;
-  if (plan.paging.mode === 'offset') return Math.max(0, sum - refused);
+  if (plan.paging.mode === 'offset' || !plan.nodesDecideDistinct) return Math.max(0, sum - refused);
   // Exhaustive: each node counted every value that it holds once.
   const counted = countValues(distributionsOf(answers), plan.distinctKey!);
   return sum - counted.sum + counted.union;

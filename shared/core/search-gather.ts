@@ -1,7 +1,7 @@
 // Merges the answers of several nodes, asking again where one of them was cut inside a group of equal hits or did not
 // count. How a node is asked is the caller's matter.
 import { mergeAnswers, type NodeAnswer } from './search-answer.js';
-import { askedOf, countBody, nodeBody, type SearchPlan } from './search-plan.js';
+import { askedOf, countBody, nodeBody, type SearchPlan, withoutDistinct } from './search-plan.js';
 
 export interface ShardAnswer {
   /** The answer to nodeBody(plan, shards, false), as byte text. */
@@ -22,22 +22,39 @@ export async function gatherMerged(
     const final = parts.some((part) => part.asked > plan.settings.maxTotalHits + 1);
     const result = mergeAnswers(parts, plan, elapsedMs(), final);
     if (result.done) return result.text;
+    if (result.reason === 'several-values') {
+      const raw = withoutDistinct(plan);
+      const texts = await Promise.all(
+        answers.map(({ shards }, source) => ask(source, nodeBody(raw, shards, false))),
+      );
+      if (texts.includes(null)) return null;
+      const again = answers.map(({ shards }, source) => ({ shards, text: texts[source]! }));
+      return gatherMerged(raw, again, ask, elapsedMs);
+    }
     const given = await Promise.all(
-      result.sources.map(async (source) => {
-        const part = parts[source]!;
-        const { shards } = answers[source]!;
-        if (result.reason === 'uncounted') {
-          const counts = await ask(source, countBody(plan, shards));
-          return counts === null ? null : { ...part, counts };
-        }
-        const asked = 2 * part.asked + 16;
-        const text = await ask(source, nodeBody(plan, shards, false, asked));
-        return text === null ? null : { ...part, text, asked };
-      }),
+      result.sources.map((source) =>
+        askMore(plan, answers[source]!, parts[source]!, result.reason, (body) => ask(source, body)),
+      ),
     );
     for (const [position, part] of given.entries()) {
       if (part === null) return null;
       parts[result.sources[position]!] = part;
     }
   }
+}
+
+async function askMore(
+  plan: SearchPlan,
+  { shards }: ShardAnswer,
+  part: NodeAnswer,
+  reason: 'cut-tie' | 'uncounted',
+  ask: (body: string) => Promise<string | null>,
+): Promise<NodeAnswer | null> {
+  if (reason === 'uncounted') {
+    const counts = await ask(countBody(plan, shards));
+    return counts === null ? null : { ...part, counts };
+  }
+  const asked = 2 * part.asked + 16;
+  const text = await ask(nodeBody(plan, shards, false, asked));
+  return text === null ? null : { ...part, text, asked };
 }

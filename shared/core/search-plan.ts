@@ -17,6 +17,8 @@ export interface SearchPlan {
   /** The field by which only one document each is kept, or null. */
   readonly distinct: string | null;
   readonly distinctKey: string | null;
+  /** False: nodes send all hits, and only the merge drops those whose value was met before. */
+  readonly nodesDecideDistinct: boolean;
   /** A facet that only Miroir asks for, as key text. */
   readonly hiddenFacet: string | null;
   /** The same for all pages of a query. */
@@ -61,6 +63,7 @@ export function planSearch(query: SearchQuery, index: TopologyIndex): SearchPlan
     primaryKey: index.primaryKey === null ? null : toKeyText(index.primaryKey),
     distinct,
     distinctKey: distinct === null ? null : toKeyText(distinct),
+    nodesDecideDistinct: true,
     hiddenFacet: hiddenFacet === null ? null : toKeyText(hiddenFacet),
     stickyText: `${index.uid}\n${aloneBody}\n${filter === undefined ? '' : JSON.stringify(filter)}`,
     aloneBody,
@@ -94,6 +97,18 @@ export function nodeBody(
   const open = alone ? plan.aloneBody : plan.spreadBody;
   const filter = `"filter":${withShards(plan.query.filter, shards)}`;
   return `${open}${filter},${alone ? ownPaging(plan.paging) : fromTheTop(plan.paging, asked)}}`;
+}
+
+/** Whether nodes can be kept from dropping hits: a distinct attribute in the settings cannot be switched off. */
+export function canLeaveDistinctToMerge(plan: SearchPlan): boolean {
+  return plan.settings.distinct === null;
+}
+
+/** The same search with the distinct field left to the merge. */
+export function withoutDistinct(plan: SearchPlan): SearchPlan {
+  const { distinct: _, ...body } = JSON.parse(`${plan.spreadBody}"":0}`) as SearchQuery & { ''?: number };
+  delete body[''];
+  return { ...plan, spreadBody: openBody(body), nodesDecideDistinct: false };
 }
 
 /** The body that counts what matches without the query's threshold, for a node beside others. */
