@@ -23,9 +23,9 @@ export function cityQuery(cities: readonly City[], random: Random): SearchBody {
     () => ({ q: city.name, limit: 10 }),
     () => ({ q: city.name.slice(0, 4), limit: 20, facets: ['country'] }),
     () => ({ q: misspell(city.name, random), limit: 20 }),
-    () => ({ q: city.name, filter: `country = ${city.country}`, showRankingScore: true }),
+    () => ({ q: city.name, filter: `country = "${city.country}"`, showRankingScore: true }),
     () => ({
-      filter: [`country = ${city.country}`],
+      filter: [`country = "${city.country}"`],
       sort: ['name:asc'],
       page: 1 + random.below(3),
       hitsPerPage: 15,
