@@ -44,7 +44,7 @@ function up(...args: string[]): Up {
     MIROIR_CLUSTER_ID: fleetId,
     MIROIR_DEFAULT_SHARD_COUNT: '8',
   };
-  const child = spawn(process.execPath, [MAIN, 'up', '--data-dir', folder, ...args], { env, cwd: folder });
+  const child = spawn(process.execPath, [MAIN, 'up', '--data-dir', folder, ...args], { env, cwd: tmpdir() });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk: string) => {
@@ -134,13 +134,27 @@ test('a second start in the same folder finds the first one, and --exit ends by 
 }, 240_000);
 
 test('says what is wrong and stops what it had started', async () => {
-  writeFileSync(join(folder, 'miroir.yml'), 'replicationFactory: 2\n');
-  const wrong = up();
+  const config = join(folder, 'wrong.yml');
+  writeFileSync(config, 'replicationFactory: 2\n');
+  const wrong = up('--config', config);
   expect(await wrong.ended).not.toBe(0);
   expect(wrong.output()).toContain('unknown key replicationFactory');
-  rmSync(join(folder, 'miroir.yml'));
   const unreachable = up('--nodes', 'http://127.0.0.1:9');
   unreachable.process.kill('SIGINT');
   await unreachable.ended;
   expect(processesOf(folder)).toEqual([]);
 }, 120_000);
+
+test.runIf(process.env.MIROIR_TEST_FULL === '1')(
+  'the tour passes',
+  async () => {
+    // The tour empties a folder of its own making only, and makes one that is not there.
+    rmSync(folder, { recursive: true, force: true });
+    const tour = up('--tour', '--exit', '--json', `${folder}.json`);
+    expect(await tour.ended, tour.output()).toBe(0);
+    const { passed, failures } = JSON.parse(readFileSync(`${folder}.json`, 'utf8'));
+    rmSync(`${folder}.json`);
+    expect({ passed, failures }).toEqual({ passed: true, failures: [] });
+  },
+  900_000,
+);
