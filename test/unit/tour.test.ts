@@ -1,6 +1,6 @@
 // The tour's own judgement: it must see what is lost, resurrected, misplaced or different, or its table means nothing.
 import { expect, test } from 'vitest';
-import { comparable, describeDifference, isIncomplete } from '../../up/tour/answers.js';
+import { type Answer, comparable, describeDifference, isIncomplete } from '../../up/tour/answers.js';
 import { loadCities, loadSynsets, parseSynset, shuffle } from '../../up/tour/corpus.js';
 import { createModel } from '../../up/tour/model.js';
 import { cityQuery, wordQuery } from '../../up/tour/queries.js';
@@ -63,13 +63,13 @@ test('the model adds up adds, updates and deletes as Meilisearch does', () => {
 });
 
 test('answers: key order and timing do not matter, hits, order and totals do', () => {
-  const answer = { hits: [{ id: 1, a: 2 }, { id: 2 }], estimatedTotalHits: 2, processingTimeMs: 4 };
-  const same = { processingTimeMs: 9, estimatedTotalHits: 2, hits: [{ a: 2, id: 1 }, { id: 2 }] };
+  const answer: Answer = { hits: [{ id: 1, a: 2 }, { id: 2 }], estimatedTotalHits: 2, processingTimeMs: 4 };
+  const same: Answer = { processingTimeMs: 9, estimatedTotalHits: 2, hits: [{ a: 2, id: 1 }, { id: 2 }] };
   expect(comparable(answer)).toBe(comparable(same));
-  const swapped = { ...answer, hits: [{ id: 2 }, { id: 1, a: 2 }] };
+  const swapped: Answer = { ...answer, hits: [{ id: 2 }, { id: 1, a: 2 }] };
   expect(comparable(answer)).not.toBe(comparable(swapped));
   expect(describeDifference(swapped, answer)).toContain('hit 0');
-  const fewer = { ...answer, hits: [{ id: 1, a: 2 }], estimatedTotalHits: 1 };
+  const fewer: Answer = { ...answer, hits: [{ id: 1, a: 2 }], estimatedTotalHits: 1 };
   expect(isIncomplete(fewer, answer)).toBe(true);
   expect(isIncomplete(swapped, answer)).toBe(false);
   expect(describeDifference({ ...answer, estimatedTotalHits: 3 }, answer)).toContain('estimatedTotalHits: 3');
