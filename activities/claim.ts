@@ -80,7 +80,7 @@ export async function claimNode(client: NodeClient, claim: Claim): Promise<Claim
           uid: CLAIM_KEY,
           name: 'miroir-claim',
           description: describe(claim),
-          actions: ['version'],
+          actions: ['indexes.get'],
           indexes: [CLAIM_INDEX],
           expiresAt: null,
         }),

@@ -50,6 +50,11 @@ async function withClient(
   const client = new NodeClient({ id: node.id, url: node.url, adminKey, dataKey: null, connections: 2 });
   try {
     await use(client, adminKey);
+  } catch (error) {
+    // It answers, and says no: trying again would say no again.
+    if (error instanceof NodeRefusal)
+      throw invalid(`node "${node.id}" at ${node.url} refuses to join: ${error.message} (${error.code})`);
+    throw error;
   } finally {
     await client.close();
   }
