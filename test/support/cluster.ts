@@ -145,12 +145,15 @@ export class Cluster {
 
   /** Waits until a topology change is done; fails when it fails. */
   async waitChange(changeId: string, deadlineMs = 60_000): Promise<void> {
-    await this.until(`change ${changeId}`, deadlineMs, async () => {
+    let last = '';
+    const seen = () => `change ${changeId}: ${last}`;
+    await this.until(seen, deadlineMs, async () => {
       const view = await this.admin<{ change: { status: string } | null; error?: string | null }>(
         'GET',
         `/_miroir/rebalance/${changeId}`,
       );
       const status = view.change?.status;
+      last = JSON.stringify(view).slice(0, 6_000);
       if (status === 'failed' || status === 'aborted') {
         throw new Error(`change ${changeId} is ${status}: ${view.error}`);
       }
@@ -260,12 +263,17 @@ export class Cluster {
   }
 
   /** Polls until `probe` answers something; the logs come with the error when it never does. */
-  async until<T>(what: string, deadlineMs: number, probe: () => Promise<T | null>): Promise<T> {
+  async until<T>(
+    what: string | (() => string),
+    deadlineMs: number,
+    probe: () => Promise<T | null>,
+  ): Promise<T> {
     const untilMs = performance.now() + deadlineMs;
     for (let delayMs = 5; ; delayMs = Math.min(delayMs * 1.5, 200)) {
       const found = await probe();
       if (found !== null) return found;
-      if (performance.now() > untilMs) throw new Error(`${what} took too long\n${this.tails()}`);
+      if (performance.now() > untilMs)
+        throw new Error(`${typeof what === 'string' ? what : what()} took too long\n${this.tails()}`);
       await sleep(delayMs);
     }
   }
