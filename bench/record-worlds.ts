@@ -66,6 +66,7 @@ function readSynsets(file: string, step: number): Document[] {
         initial: words[0]!.slice(0, 1),
         size: gloss.length % 40,
         ...(number % 3 === 0 ? {} : { rank: number % 7 === 0 ? `r${number % 50}` : (number % 1000) / 8 }),
+        ...(number % 5 === 0 ? { pair: [words[0]!.slice(0, 3).toLowerCase(), `p${number % 97}`] } : {}),
         ...(number % 5 === 0
           ? { tags: [words[0]!.slice(0, 1).toLowerCase(), `t${number % 9}`, number % 4] }
           : {}),
@@ -227,6 +228,12 @@ function sortQueries(dice: Dice, each: number): RecordedQuery[] {
     filter: dice.pick(['size < 3', 'kind = noun', 'file = 9']),
     limit: 2,
   }));
+  add('distinct, several values', () => ({
+    distinct: 'pair',
+    sort: [`size${way()}`],
+    filter: 'pair EXISTS',
+    limit: 10,
+  }));
   add('facet spelling', () => ({
     facets: ['*'],
     filter: dice.pick(['size < 3', 'file = 9', 'rank > 50']),
@@ -303,7 +310,7 @@ function foldedWorld(): World {
 export function recordedWorlds(): World[] {
   const synsets = [...readSynsets('data.noun', 13), ...readSynsets('data.verb', 6)];
   const dice = new Dice(20_260_101);
-  const filterable = ['kind', 'file', 'size', 'rank', 'first', 'initial', 'tags'];
+  const filterable = ['kind', 'file', 'size', 'rank', 'first', 'initial', 'tags', 'pair'];
   const sortable = ['size', 'word', 'rank', 'kind', 'first'];
   const plain: World = {
     name: 'words',

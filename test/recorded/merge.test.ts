@@ -24,13 +24,16 @@ const CAUSES = {
 type Cause = keyof typeof CAUSES;
 
 /** The queries whose last word is such a prefix. */
-const PREFIXES = new Set(['place an', 'having per', 'into', 'hold in']);
+const PREFIXES = new Set(['place an', 'into', 'per']);
+
+/** Classes whose total Meilisearch calls an estimate. */
+const ESTIMATED = new Set(['distinct', 'distinct, several values']);
 
 function causeOf(recorded: RecordedAnswers, recording: Recording, found: Difference): Cause | null {
   const { query } = recorded;
   if (PREFIXES.has(query.q ?? '')) return 'prefix';
   if (found.hits) return null;
-  if (found.total) return recorded.class === 'distinct' && found.facets === 'none' ? 'distinct' : null;
+  if (found.total) return ESTIMATED.has(recorded.class) && found.facets === 'none' ? 'distinct' : null;
   if (found.facets === 'spelling') return recorded.class === 'facet spelling' ? 'spelling' : null;
   const faceting = recording.index.settings.faceting as { sortFacetValuesBy?: unknown } | undefined;
   return found.facets === 'equal counts' && faceting?.sortFacetValuesBy !== undefined ? 'ties' : null;
@@ -84,9 +87,9 @@ function print(title: string, outcome: Outcome): void {
 
 /** How many answers of three parts differ, by cause. Fewer is as wrong as more: then this page is out of date. */
 const EXPECTED: Record<string, Partial<Record<Cause, number>>> = {
-  words: { prefix: 1, spelling: 6, distinct: 6 },
-  tuned: { prefix: 3, ties: 5, distinct: 2 },
-  cities: { ties: 7 },
+  words: { prefix: 1, spelling: 6, distinct: 12 },
+  tuned: { prefix: 3, ties: 3, distinct: 4 },
+  cities: { ties: 6 },
   folded: {},
 };
 
