@@ -72,8 +72,12 @@ export function createInput(
   hash: Hash64,
 ): NonNullable<AppendInput['createIndex']> {
   const nodes = topology.nodes.filter((node) => node.state === 'active');
-  if (nodes.length === 0) {
-    throw new ApiError('miroir_shards_unavailable', 'No node is active, so an index cannot be created.');
+  if (nodes.length < topology.replicationFactor) {
+    throw new ApiError(
+      'miroir_shards_unavailable',
+      `An index needs ${topology.replicationFactor} active nodes for its replicas, but only ${nodes.length} of ` +
+        `${topology.nodes.length} nodes are active, so it cannot be created. Add nodes, or wait until they have joined.`,
+    );
   }
   const assignment = placeShards({
     incarnationKey: topology.nextIncarnation,
