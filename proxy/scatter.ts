@@ -128,10 +128,12 @@ class Scatter {
     if (!client || leftMs <= 0 || this.index.physicalNames[node] === undefined) return null;
     const startedMs = performance.now();
     // Half of what is left, so that a replica that hangs can still be replaced in time.
-    const signal = AbortSignal.timeout(Math.max(1, Math.ceil(leftMs / 2)));
+    // A timer that is cleared: AbortSignal.timeout would fire, and cost, long after the answer.
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), Math.max(1, Math.ceil(leftMs / 2)));
     try {
       const request = this.options.build(shards, node, this.index, alone);
-      const response = await client.request({ ...request, signal });
+      const response = await client.request({ ...request, signal: abort.signal });
       // A node that refuses its key is as good as down for this request; the client has nothing to do with it.
       const ok = response.status < 500 && response.status !== 401 && response.status !== 403;
       this.ctx.nodes.observe(node, ok ? 'ok' : 'failed', performance.now() - startedMs);
@@ -140,6 +142,8 @@ class Scatter {
       this.ctx.nodes.observe(node, 'failed', performance.now() - startedMs);
       this.ctx.log.debug({ node, error: String(error) }, 'a replica did not answer');
       return null;
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -130,8 +130,22 @@ function fromTheTop(paging: Paging, asked: number): string {
 
 /** The client's filter and the shards, both of which must hold. */
 export function withShards(filter: unknown, shards: readonly number[]): string {
-  const own = filter === undefined || filter === null ? [] : Array.isArray(filter) ? filter : [filter];
-  return JSON.stringify([...own, shardFilter(shards)]);
+  const mine = quotedShardFilter(shards);
+  if (filter === undefined || filter === null) return `[${mine}]`;
+  const own = JSON.stringify(Array.isArray(filter) ? filter : [filter]);
+  return own === '[]' ? `[${mine}]` : `${own.slice(0, -1)},${mine}]`;
+}
+
+/** Routing shares its lists of shards between queries, so their filters are written once. */
+const quotedFilters = new WeakMap<readonly number[], string>();
+
+function quotedShardFilter(shards: readonly number[]): string {
+  let text = quotedFilters.get(shards);
+  if (text === undefined) {
+    text = JSON.stringify(shardFilter(shards));
+    quotedFilters.set(shards, text);
+  }
+  return text;
 }
 
 /** Nodes display everything, so the lists of fields are cut to what the user displays. */
