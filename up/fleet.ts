@@ -31,6 +31,7 @@ export class Fleet {
   temporal: TemporalServer | null = null;
   proxyUrl = '';
   readonly supervisor: Supervisor;
+  private reference: LocalNode | null = null;
   private worker: Child | null = null;
   private proxy: Child | null = null;
   private adminKey: string | null = null;
@@ -82,7 +83,8 @@ export class Fleet {
   /** A standalone node that the fleet never hears of, for comparing answers. */
   async startReference(): Promise<LocalNode> {
     this.program ??= await chooseNodeProgram();
-    return startNode(this.program, 'reference', this.options.folder, this.supervisor);
+    this.reference = await startNode(this.program, 'reference', this.options.folder, this.supervisor);
+    return this.reference;
   }
 
   /** A worker process; there is one at a time. */
@@ -133,7 +135,8 @@ export class Fleet {
     this.supervisor.beginStop();
     await this.proxy?.stop();
     await this.worker?.stop();
-    await Promise.all(this.nodes.map((node) => node.child?.stop()));
+    const nodes = [...this.nodes, ...(this.reference ? [this.reference] : [])];
+    await Promise.all(nodes.map((node) => node.child?.stop()));
     const temporal = this.temporal;
     this.temporal = null;
     await temporal?.stop();
