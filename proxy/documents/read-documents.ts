@@ -8,9 +8,9 @@ import { withShards } from '../../shared/core/search-plan.js';
 import { compareText } from '../../shared/core/setting-kinds.js';
 import { SHARD_FIELD, type TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
-import { requireVisibleIndex } from '../routes/indexes.js';
 import { scatter } from '../scatter.js';
 import { nodeError, referToNode } from '../search/refer.js';
+import { requireVisibleIndex } from '../visible-indexes.js';
 import type { FetchQuery } from './fetch-query.js';
 import { mergeDocuments } from './merge-documents.js';
 

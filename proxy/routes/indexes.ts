@@ -9,10 +9,11 @@ import {
   unknownField,
   wrongKind,
 } from '../../shared/core/field-errors.js';
-import { findIndex, type Topology, type TopologyIndex } from '../../shared/core/topology.js';
+import type { TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext } from '../context.js';
 import { checkParameters, integerParameter } from '../parameters.js';
 import { notSupported } from '../unsupported.js';
+import { requireVisibleIndex, visibleIndexes } from '../visible-indexes.js';
 import { appendDraft } from '../write/append.js';
 
 interface UidParams {
@@ -22,20 +23,6 @@ interface UidParams {
 function viewIndex(index: TopologyIndex) {
   const { uid, createdAt, updatedAt, primaryKey } = index;
   return { uid, createdAt, updatedAt, primaryKey };
-}
-
-/** The index that a read means; 404 for one that does not exist or is not there yet. */
-export function requireVisibleIndex(topology: Topology, uid: string): TopologyIndex {
-  const index = findIndex(topology, requireIndexUid(uid));
-  if (index === undefined || !index.visible) throw indexNotFound(uid);
-  return index;
-}
-
-/** All indexes that a client sees, by uid. */
-export function visibleIndexes(topology: Topology): TopologyIndex[] {
-  return topology.indexes
-    .filter((index) => index.visible && index.deletedSeq === null)
-    .sort((a, b) => (a.uid < b.uid ? -1 : 1));
 }
 
 function requireObject(body: unknown): Record<string, unknown> {

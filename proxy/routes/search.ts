@@ -7,7 +7,7 @@ import type { ProxyContext } from '../context.js';
 import { runMultiSearch } from '../search/multi-search.js';
 import { referToNode } from '../search/refer.js';
 import { runSearch, type SearchOutcome } from '../search/run-search.js';
-import { requireVisibleIndex } from './indexes.js';
+import { requireVisibleIndex } from '../visible-indexes.js';
 
 interface ByIndex {
   Params: { indexUid: string };

@@ -13,8 +13,9 @@ import {
   userView,
 } from '../../shared/core/settings.js';
 import type { ProxyContext } from '../context.js';
+import { requireVisibleIndex } from '../visible-indexes.js';
 import { appendDraft } from '../write/append.js';
-import { accept, requireVisibleIndex } from './indexes.js';
+import { accept } from './indexes.js';
 
 interface UidParams {
   Params: { indexUid: string };

@@ -11,7 +11,7 @@ import {
 } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { booleanParameter, checkParameters, textParameter } from '../parameters.js';
-import { requireVisibleIndex, visibleIndexes } from './indexes.js';
+import { requireVisibleIndex, visibleIndexes } from '../visible-indexes.js';
 
 interface NodeIndexStats {
   numberOfDocuments: number;

@@ -6,8 +6,8 @@ import { nodeBody, planSearch, type SearchPlan } from '../../shared/core/search-
 import type { SearchQuery } from '../../shared/core/search-request.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
-import { requireVisibleIndex } from '../routes/indexes.js';
 import { type ScatterAnswer, scatter } from '../scatter.js';
+import { requireVisibleIndex } from '../visible-indexes.js';
 import { relayRefusal } from './refer.js';
 
 export interface SearchOutcome {

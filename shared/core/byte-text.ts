@@ -30,3 +30,15 @@ export function toKeyText(name: string): string {
 export function compareBytes(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
+
+/** The pieces and then `last` in one piece of `sizeBytes`. */
+export function joinBytes(pieces: readonly Uint8Array[], last: Uint8Array, sizeBytes: number): Uint8Array {
+  const joined = new Uint8Array(sizeBytes);
+  let filled = 0;
+  for (const piece of pieces) {
+    joined.set(piece, filled);
+    filled += piece.length;
+  }
+  joined.set(last, filled);
+  return joined;
+}

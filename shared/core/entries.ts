@@ -74,5 +74,7 @@ export interface TaskRow {
 
 /** An entry that must be delivered alone: everything before is confirmed, nothing after is sent until it is. */
 export function isBarrier(meta: EntryMeta): boolean {
-  return meta.kind !== 'documentAdditionOrUpdate' && !(meta.kind === 'documentDeletion' && meta.mode === 'ids');
+  return (
+    meta.kind !== 'documentAdditionOrUpdate' && !(meta.kind === 'documentDeletion' && meta.mode === 'ids')
+  );
 }

@@ -1,10 +1,10 @@
 // Cuts a stream of JSON or NDJSON into documents as raw bytes, chunk by chunk, without ever reprinting one, and
 // refuses what Meilisearch's parser refuses, in its words. Keeps the open document and a few numbers, nothing more.
 
+import { joinBytes } from './byte-text.js';
 import { JsonShapeError, JsonSyntaxError } from './json-errors.js';
 import {
   AFTER_ELEMENT,
-  AFTER_FIRST_DIGIT,
   AFTER_VALUE,
   COLON,
   continuationBytes,
@@ -15,11 +15,10 @@ import {
   ESCAPE,
   ESCAPES,
   EXPONENT,
-  EXPONENT_DIGITS,
-  EXPONENT_SIGN,
   FALSE,
   FINISHED,
   HEX,
+  hexDigit,
   INTEGER,
   isDigit,
   KEY,
@@ -27,9 +26,11 @@ import {
   LITERAL,
   MINUS,
   NULL,
+  NUMBER_ENDED,
+  NUMBER_INVALID,
   PLAIN,
-  POINT,
   STRING,
+  stepNumber,
   TOP,
   TRAILING,
   TRUE,
@@ -167,8 +168,7 @@ export class JsonSplitter {
           break;
         case HEX: {
           at++;
-          const lower = byte | 0x20;
-          const digit = isDigit(byte) ? byte - 0x30 : lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+          const digit = hexDigit(byte);
           if (digit < 0) this.hexBad = true;
           this.hexValue = (this.hexValue << 4) | (digit & 15);
           if (++this.hexSeen === 4) {
@@ -189,7 +189,7 @@ export class JsonSplitter {
     }
     if (this.documentStart >= 0) {
       const from = Math.max(0, this.documentStart - this.chunkStart);
-      this.carried.push(from === 0 ? chunk : chunk.subarray(from));
+      this.carried.push(chunk.subarray(from));
       this.carriedBytes += end - from;
     }
     this.chunkStart += end;
@@ -322,29 +322,16 @@ export class JsonSplitter {
 
   /** One byte of a number; a byte that does not belong to it ends the number and is left for the next state. */
   private number(state: number, byte: number, at: number): number {
-    const digit = isDigit(byte);
-    if (state === EXPONENT && (byte === 0x2b || byte === 0x2d)) {
-      this.state = EXPONENT_SIGN;
-      return at + 1;
+    const next = stepNumber(state, byte);
+    if (next === NUMBER_INVALID) return this.fail('invalid number', at + 1);
+    if (next === NUMBER_ENDED) {
+      this.endValue(at);
+      return at;
     }
-    const next = AFTER_FIRST_DIGIT[state]!;
-    if (next !== 0) {
-      if (!digit) this.fail('invalid number', at + 1);
-      this.state = state === MINUS && byte === 0x30 ? ZERO : next;
-      return at + 1;
-    }
-    if (digit) return state === ZERO ? this.fail('invalid number', at + 1) : at + 1;
-    if (byte === 0x2e && (state === ZERO || state === INTEGER)) {
-      this.state = POINT;
-      return at + 1;
-    }
-    if ((byte | 0x20) === 0x65 && state !== EXPONENT_DIGITS) {
-      this.suspect = true;
-      this.state = EXPONENT;
-      return at + 1;
-    }
-    this.endValue(at);
-    return at;
+    // A parse decides whether it is out of range.
+    if (next === EXPONENT) this.suspect = true;
+    this.state = next;
+    return at + 1;
   }
 
   private beginUtf8(byte: number): void {
@@ -386,17 +373,9 @@ export class JsonSplitter {
     }
     if (this.badUtf8) this.fail('invalid unicode code point', after);
     if (!wasObject) throw new JsonShapeError();
-    let bytes: Uint8Array;
-    if (this.carriedBytes === 0) {
-      bytes = chunk.subarray(this.documentStart - this.chunkStart, after);
-    } else {
-      bytes = new Uint8Array(this.carriedBytes + after);
-      let filled = 0;
-      for (const piece of this.carried) {
-        bytes.set(piece, filled);
-        filled += piece.length;
-      }
-      bytes.set(chunk.subarray(0, after), filled);
+    let bytes = chunk.subarray(Math.max(0, this.documentStart - this.chunkStart), after);
+    if (this.carriedBytes > 0) {
+      bytes = joinBytes(this.carried, bytes, this.carriedBytes + after);
       this.carried = [];
       this.carriedBytes = 0;
     }

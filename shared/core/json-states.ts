@@ -28,12 +28,31 @@ export const KEY_OR_END = 23;
 export const COLON = 24;
 export const AFTER_VALUE = 25;
 
+/** What `stepNumber` answers besides a state: the byte is not part of the number any more, or cannot stand here. */
+export const NUMBER_ENDED = -1;
+export const NUMBER_INVALID = -2;
+
 /** Where a digit leads from a state in which a number needs one; 0 where it may end. */
-export const AFTER_FIRST_DIGIT = new Uint8Array(TOP);
+const AFTER_FIRST_DIGIT = new Uint8Array(TOP);
 AFTER_FIRST_DIGIT[MINUS] = INTEGER;
 AFTER_FIRST_DIGIT[POINT] = FRACTION;
 AFTER_FIRST_DIGIT[EXPONENT] = EXPONENT_DIGITS;
 AFTER_FIRST_DIGIT[EXPONENT_SIGN] = EXPONENT_DIGITS;
+
+/** The state after one more byte of a number. */
+export function stepNumber(state: number, byte: number): number {
+  const digit = isDigit(byte);
+  if (state === EXPONENT && (byte === 0x2b || byte === 0x2d)) return EXPONENT_SIGN;
+  const next = AFTER_FIRST_DIGIT[state]!;
+  if (next !== 0) {
+    if (!digit) return NUMBER_INVALID;
+    return state === MINUS && byte === 0x30 ? ZERO : next;
+  }
+  if (digit) return state === ZERO ? NUMBER_INVALID : state;
+  if (byte === 0x2e && (state === ZERO || state === INTEGER)) return POINT;
+  if ((byte | 0x20) === 0x65 && state !== EXPONENT_DIGITS) return EXPONENT;
+  return NUMBER_ENDED;
+}
 
 /** 1 for bytes that a string may hold and that need no attention. */
 export const PLAIN = new Uint8Array(256);
@@ -54,6 +73,13 @@ export function continuationBytes(byte: number): number {
 }
 
 export const isDigit = (byte: number) => byte >= 0x30 && byte <= 0x39;
+
+/** 0 to 15, or -1 for a byte that is no hexadecimal digit. */
+export function hexDigit(byte: number): number {
+  if (isDigit(byte)) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+}
 
 /** What is said when the payload ends in a state; the other states depend on the container. */
 export const EOF_REASONS: Readonly<Record<number, string>> = {
