@@ -28,7 +28,13 @@ const DRAIN_MS = 30_000;
 /** Starts a proxy in this process and waits until it listens and holds its lease. */
 export async function runProxy(config: Config): Promise<RunningProxy> {
   const log = createLogger({ name: 'miroir-proxy', level: config.logLevel });
-  const store = await openStore(config.storeUrl, { thread: true });
+  const store = await openStore(config.storeUrl, {
+    // Nothing can be done without it; whoever supervises this process starts it again.
+    onLost: (error) => {
+      log.fatal({ err: error }, 'the proxy ends');
+      process.exit(1);
+    },
+  });
   await store.initialize({
     clusterId: config.clusterId,
     replicationFactor: config.replicationFactor,

@@ -3,6 +3,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { ApiError, meilisearchError } from '../shared/core/errors.js';
 import { NodeRefusal, NodeUnreachable } from '../shared/io/node-client.js';
 import { StateConflict } from '../shared/io/store.js';
+import { StoreUnavailable } from '../shared/io/store-failure.js';
 import { acceptedTypes, payloadTooLarge, wrongContentType } from './bodies.js';
 
 export function registerReplies(app: FastifyInstance, payloadLimitBytes: number): void {
@@ -29,6 +30,10 @@ function toApiError(error: unknown, request: FastifyRequest, payloadLimitBytes: 
     if (error.status >= 500) request.log.warn({ code: error.code }, error.message);
     return error;
   }
+  if (error instanceof StoreUnavailable) {
+    request.log.error({ err: error }, 'the state store failed');
+    return new ApiError('miroir_store_unavailable', error.message);
+  }
   if (error instanceof StateConflict) return new ApiError(error.code, error.message);
   if (error instanceof NodeUnreachable) {
     request.log.warn({ err: error }, 'a node does not answer');
@@ -51,17 +56,6 @@ function toApiError(error: unknown, request: FastifyRequest, payloadLimitBytes: 
   if (typeof code === 'string' && code.startsWith('FST_') && status !== undefined && status < 500) {
     return new ApiError('bad_request', (error as Error).message, status);
   }
-  if (isStoreFailure(code)) {
-    request.log.error({ err: error }, 'the state store failed');
-    return new ApiError('miroir_store_unavailable', 'The state store does not answer; nothing was accepted.');
-  }
   request.log.error({ err: error }, 'a request failed');
   return new ApiError('internal', 'An internal error has occurred. See the log of the proxy.');
-}
-
-/** SQLite's and the network's codes: whatever a driver throws when it cannot reach its database. */
-function isStoreFailure(code: unknown): boolean {
-  return (
-    typeof code === 'string' && (code.startsWith('SQLITE_') || /^E(CONN|PIPE|HOST|NET|TIMEDOUT)/.test(code))
-  );
 }

@@ -31,7 +31,13 @@ const GARBAGE_MS = 10_000;
 export async function runWorker(config: Config): Promise<RunningWorker> {
   const log = createLogger({ name: 'miroir-worker', level: config.logLevel });
   Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
-  const store = await openStore(config.storeUrl, { thread: true });
+  const store = await openStore(config.storeUrl, {
+    // Nothing can be done without it; whoever supervises this process starts it again.
+    onLost: (error) => {
+      log.fatal({ err: error }, 'the worker ends');
+      process.exit(1);
+    },
+  });
   await store.initialize({
     clusterId: config.clusterId,
     replicationFactor: config.replicationFactor,

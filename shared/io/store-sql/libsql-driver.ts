@@ -1,5 +1,6 @@
 // The libsql driver. Its calls block their thread: only tests and the store's own worker thread may hold one.
 import Database from 'libsql';
+import { nameStoreFailure } from '../store-failure.js';
 import type { Row, SqlDriver, SqlValue, Tx } from './driver.js';
 
 interface Statement {
@@ -40,7 +41,8 @@ export function openLibsql(path: string, clock: () => number = Date.now): SqlDri
       database.exec('COMMIT');
       return result;
     } catch (error) {
-      database.exec('ROLLBACK');
+      // A full disk or a broken file has rolled back already.
+      if (database.inTransaction) database.exec('ROLLBACK');
       throw error;
     }
   };
@@ -48,7 +50,11 @@ export function openLibsql(path: string, clock: () => number = Date.now): SqlDri
   return {
     // One connection: a transaction begins when the one before has ended.
     transaction(mode, work) {
-      const next = tail.then(() => run(mode, work));
+      const next = tail
+        .then(() => run(mode, work))
+        .catch((error: unknown) => {
+          throw nameStoreFailure(error);
+        });
       tail = next.catch(() => undefined);
       return next;
     },
