@@ -3,7 +3,13 @@ import { ApplicationFailure } from '@temporalio/activity';
 import { StateConflict } from '../shared/io/store.js';
 
 /** `InvalidInput` fails a change at once; the others put one move into needs-attention, or end it. */
-export type FailureType = 'InvalidInput' | 'VerifyFailed' | 'IndexDeleted' | 'Conflict' | 'StaleEpoch';
+export type FailureType =
+  | 'InvalidInput'
+  | 'VerifyFailed'
+  | 'IndexDeleted'
+  | 'Conflict'
+  | 'StaleEpoch'
+  | 'Stalled';
 
 export function finalFailure(type: FailureType, message: string, ...details: unknown[]): ApplicationFailure {
   return ApplicationFailure.nonRetryable(message, type, ...details);

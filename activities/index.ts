@@ -7,7 +7,7 @@ import { addNodes, awaitProvisioned, releaseNodes } from './changes/nodes.js';
 import { planChange } from './changes/plan.js';
 import { type ChangeDefaults, validateChange } from './changes/validate.js';
 import type { ActivityDeps } from './deps.js';
-import { runStep } from './failures.js';
+import { finalFailure, runStep } from './failures.js';
 import { copyShard } from './moves/copy.js';
 import { deleteReplica } from './moves/delete.js';
 import { flipShard } from './moves/flip.js';
@@ -53,9 +53,18 @@ export function createActivities(deps: WorkerDeps) {
           await store.updateMove(moveId, { lastError: message });
           await record({ error: message });
         }
+        if (await isIndexGone(moveId)) throw finalFailure('IndexDeleted', 'the index has been deleted');
         throw error;
       }
     });
+  }
+
+  /** Then no retry of whatever failed can mend it, and there is nothing left to move. */
+  async function isIndexGone(moveId: string): Promise<boolean> {
+    const move = await store.readMove(moveId);
+    const { indexes } = await store.readTopology();
+    const index = indexes.find((candidate) => candidate.incarnation === move?.incarnation);
+    return move !== null && (index === undefined || index.deletedSeq !== null);
   }
 
   return {
@@ -76,12 +85,10 @@ export function createActivities(deps: WorkerDeps) {
       }));
     },
 
-    /** What a failed move still owns: nothing, its target, or after its flip its source. */
-    async listFailed(moveIds: string[]): Promise<{ moveId: string; side: 'source' | 'target' }[]> {
-      const moves = await Promise.all(moveIds.map((id) => store.readMove(id)));
-      return moves
-        .filter((move) => move !== null)
-        .map((move) => ({ moveId: move.id, side: move.flippedEpoch === null ? 'target' : 'source' }));
+    /** Which replica goes when the move ends now: before its flip the target, after it the source. */
+    async sideToDelete(moveId: string): Promise<'source' | 'target'> {
+      const move = await store.readMove(moveId);
+      return move !== null && move.flippedEpoch !== null ? 'source' : 'target';
     },
 
     async addNodes(changeId: string, nodes: ChangeNode[]): Promise<void> {
@@ -137,12 +144,19 @@ export function createActivities(deps: WorkerDeps) {
 
     snapshotShard: (moveId: string) =>
       moveStep('snapshot', moveId, (beat) => snapshotShard(deps, moveId, beat)),
-    copyShard: (moveId: string, options: Pick<MoveInput, 'copyChunkDocuments' | 'copyDocumentsPerSecond'>) =>
+    copyShard: (
+      moveId: string,
+      options: Pick<MoveInput, 'copyChunkDocuments' | 'copyDocumentsPerSecond' | 'stepDeadlineMs'>,
+    ) =>
       moveStep('copy', moveId, (beat) =>
         copyShard(
           deps,
           moveId,
-          { chunkDocuments: options.copyChunkDocuments, documentsPerSecond: options.copyDocumentsPerSecond },
+          {
+            chunkDocuments: options.copyChunkDocuments,
+            documentsPerSecond: options.copyDocumentsPerSecond,
+            stallMs: options.stepDeadlineMs,
+          },
           beat,
         ),
       ),

@@ -1,11 +1,10 @@
 // What a running change knows: which moves are planned, running, failed, over. Pure; the workflow acts on it.
-import {
-  type ChangeInput,
-  type ChangePhase,
-  type ChangeProgress,
-  type ChangeResume,
-  moveIdOf,
-} from './messages.js';
+
+import type { ValidatedChange } from './messages.js';
+import { type ChangePhase, type ChangeProgress, type ChangeResume, moveIdOf } from './messages.js';
+
+/** Of an error, in what is shown and carried on. */
+const ERROR_CHARACTERS = 500;
 
 export class ChangeState {
   phase: ChangePhase = 'validating';
@@ -14,23 +13,28 @@ export class ChangeState {
   done = 0;
   skipped = 0;
   abortRequested = false;
+  /** True when the change takes no more decisions. */
+  private ending = false;
   /** Grows with everything that a waiting loop may want to see. */
   version = 0;
   readonly running = new Map<string, string>();
   readonly failed = new Map<string, string>();
   private readonly again: string[] = [];
-  private readonly kind: string;
+  private readonly givingUp = new Map<string, string>();
   onChange: () => void = () => undefined;
+  onAbort: () => void = () => undefined;
 
-  constructor(input: ChangeInput) {
-    this.kind = input?.kind ?? 'unknown';
-    const resume = input?.resume;
+  constructor(
+    private readonly kind: string,
+    resume?: ChangeResume,
+  ) {
     if (!resume) return;
     this.planned = resume.plannedMoves;
     this.next = resume.next;
     this.done = resume.outcomes.done;
     this.skipped = resume.outcomes.skipped;
-    for (const moveId of resume.failed) this.failed.set(moveId, 'failed before the run was continued');
+    this.again.push(...resume.again);
+    for (const { moveId, error } of resume.failed) this.failed.set(moveId, error);
   }
 
   private touch(): void {
@@ -57,14 +61,18 @@ export class ChangeState {
     return this.again.length > 0 || this.next < this.planned;
   }
 
-  isComplete(): boolean {
-    return !this.hasWork() && this.running.size === 0 && this.failed.size === 0 && this.givingUp === 0;
+  /** Whether nothing runs, not even the cleaning up of a move that is given up. */
+  isIdle(): boolean {
+    return this.running.size === 0 && this.givingUp.size === 0;
   }
 
-  private givingUp = 0;
+  isComplete(): boolean {
+    return !this.hasWork() && this.isIdle() && this.failed.size === 0;
+  }
 
   end(moveId: string, outcome: 'done' | 'skipped' | 'cancelled'): void {
-    if (!this.running.delete(moveId)) this.givingUp = Math.max(0, this.givingUp - 1);
+    this.running.delete(moveId);
+    this.givingUp.delete(moveId);
     if (outcome === 'done') this.done += 1;
     if (outcome === 'skipped') this.skipped += 1;
     this.touch();
@@ -72,12 +80,19 @@ export class ChangeState {
 
   fail(moveId: string, error: string): void {
     this.running.delete(moveId);
-    this.failed.set(moveId, error);
+    this.givingUp.delete(moveId);
+    this.failed.set(moveId, error.slice(0, ERROR_CHARACTERS));
     this.touch();
+  }
+
+  /** Throws a sentence for the operator when the change is past all decisions. */
+  requireOpen(): void {
+    if (this.ending) throw new Error(`the change is ${this.phase}: there is nothing left to decide`);
   }
 
   /** Throws a sentence for the operator unless there is a failed move, or that one. */
   requireFailed(moveId: string | undefined): void {
+    this.requireOpen();
     if (moveId !== undefined && !this.failed.has(moveId))
       throw new Error(
         `move "${moveId}" has not failed; failed moves: ${[...this.failed.keys()].join(', ') || 'none'}`,
@@ -85,11 +100,13 @@ export class ChangeState {
     if (this.failed.size === 0) throw new Error('no move has failed: there is nothing to retry or skip');
   }
 
-  /** Takes failed moves out for a decision; they count as unfinished until `end`. */
+  /** Takes failed moves out for cleaning up; each ends with `end`, or fails again. */
   takeFailed(moveId: string | undefined): string[] {
     const ids = moveId === undefined ? [...this.failed.keys()] : [moveId].filter((id) => this.failed.has(id));
-    for (const id of ids) this.failed.delete(id);
-    this.givingUp += ids.length;
+    for (const id of ids) {
+      this.givingUp.set(id, this.failed.get(id)!);
+      this.failed.delete(id);
+    }
     this.touch();
     return ids;
   }
@@ -104,22 +121,33 @@ export class ChangeState {
     return `${ids.length} moves are tried again`;
   }
 
-  abort(): void {
-    this.abortRequested = true;
+  /** From here on nothing is decided or started any more. */
+  close(): void {
+    this.ending = true;
+    for (const id of this.again.splice(0)) this.failed.set(id, 'was to be tried again');
+    this.next = this.planned;
     this.touch();
   }
 
-  toResume(changeId: string): ChangeResume {
+  abort(): void {
+    this.abortRequested = true;
+    this.onAbort();
+    this.touch();
+  }
+
+  toResume(change: ValidatedChange): ChangeResume {
     return {
-      changeId,
+      change,
       plannedMoves: this.planned,
       next: this.next,
+      again: [...this.again],
       outcomes: { done: this.done, skipped: this.skipped },
-      failed: [...this.failed.keys()],
+      failed: [...this.failed].map(([moveId, error]) => ({ moveId, error })),
     };
   }
 
   progress(): ChangeProgress {
+    const failed = [...this.failed, ...this.givingUp];
     return {
       phase: this.phase,
       kind: this.kind,
@@ -128,10 +156,10 @@ export class ChangeState {
         done: this.done,
         skipped: this.skipped,
         running: this.running.size,
-        failed: this.failed.size,
+        failed: failed.length,
       },
       running: [...this.running].map(([moveId, phase]) => ({ moveId, phase })),
-      failed: [...this.failed].slice(0, 20).map(([moveId, error]) => ({ moveId, error })),
+      failed: failed.slice(0, 20).map(([moveId, error]) => ({ moveId, error })),
     };
   }
 }

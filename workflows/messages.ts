@@ -31,11 +31,18 @@ export interface ChangeInput {
 
 /** What a continued run needs of the run before; the plan itself is in the state store. */
 export interface ChangeResume {
-  changeId: string;
+  change: ValidatedChange;
   plannedMoves: number;
   next: number;
+  /** Moves to be tried again, before those that were never started. */
+  again: string[];
   outcomes: MoveCounts;
-  failed: string[];
+  failed: FailedMove[];
+}
+
+export interface FailedMove {
+  moveId: string;
+  error: string;
 }
 
 export interface MoveCounts {
@@ -66,6 +73,7 @@ export type ChangePhase =
   | 'needs-attention'
   | 'finishing'
   | 'done'
+  | 'failed'
   | 'aborted';
 
 /** The answer of the query `progress`. */
@@ -74,7 +82,7 @@ export interface ChangeProgress {
   kind: string;
   moves: { planned: number; done: number; skipped: number; running: number; failed: number };
   running: { moveId: string; phase: string }[];
-  failed: { moveId: string; error: string }[];
+  failed: FailedMove[];
 }
 
 export interface MoveInput {

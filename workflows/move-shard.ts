@@ -1,15 +1,16 @@
 // One move: one replica of one shard from a source to a target. Every step is an activity that a crash repeats; until
 // the flip everything can be undone, after it the move goes forward.
 import {
-  ActivityFailure,
   ApplicationFailure,
   CancellationScope,
+  CancelledFailure,
   isCancellation,
   setCurrentDetails,
   sleep,
 } from '@temporalio/workflow';
+import { failureType } from './failure-text.js';
 import type { MoveInput, MoveResult } from './messages.js';
-import { meta, moveSteps } from './steps.js';
+import { copy, meta, moveSteps } from './steps.js';
 
 /** Copies that settings or index entries may interrupt before the move asks for attention. */
 const MOST_COPIES = 20;
@@ -18,12 +19,14 @@ export async function moveShard(input: MoveInput): Promise<MoveResult> {
   const { moveId } = input;
   const steps = moveSteps(input.stepDeadlineMs);
   const say = (text: string) => setCurrentDetails(`Move ${moveId}: ${text}`);
-  let flipped = false;
+  let documents = 0;
   try {
-    const documents = await bringOver(input, steps, say);
-    say('flipping: the target becomes readable once every proxy knows');
-    await steps.flipShard.executeWithOptions({ summary: 'flip' }, [moveId]);
-    flipped = true;
+    // One that is tried again may have flipped before it failed.
+    if ((await meta.sideToDelete(moveId)) === 'target') {
+      documents = await bringOver(input, steps, say);
+      say('flipping: the target becomes readable once every proxy knows');
+      await steps.flipShard.executeWithOptions({ summary: 'flip' }, [moveId]);
+    }
     if (input.retentionMs > 0) {
       say(`flipped; the source is kept for ${input.retentionMs} ms`);
       await sleep(input.retentionMs);
@@ -34,9 +37,14 @@ export async function moveShard(input: MoveInput): Promise<MoveResult> {
     say('done');
     return { outcome: 'done', documents };
   } catch (error) {
-    if (isCancellation(error)) {
-      await CancellationScope.nonCancellable(() => endCancelled(input, flipped));
-      throw error;
+    // A step whose worker died reports its timeout, not the cancellation.
+    if (isCancellation(error) || CancellationScope.current().consideredCancelled) {
+      say('cancelled: cleaning up');
+      const side = await CancellationScope.nonCancellable(() =>
+        settleMove(moveId, input.stepDeadlineMs, 'aborted'),
+      );
+      if (side === 'source') return { outcome: 'done', documents };
+      throw isCancellation(error) ? error : new CancelledFailure('the move was cancelled');
     }
     if (failureType(error) === 'IndexDeleted') {
       await meta.markMove(moveId, 'skipped', 'the index has been deleted');
@@ -52,14 +60,14 @@ async function bringOver(
   steps: ReturnType<typeof moveSteps>,
   say: (text: string) => void,
 ): Promise<number> {
-  const { moveId, copyChunkDocuments, copyDocumentsPerSecond } = input;
-  for (let copy = 1; copy <= MOST_COPIES; copy += 1) {
+  const { moveId, copyChunkDocuments, copyDocumentsPerSecond, stepDeadlineMs } = input;
+  for (let count = 1; count <= MOST_COPIES; count += 1) {
     say('taking the snapshot');
     const snapshot = await steps.snapshotShard.executeWithOptions({ summary: 'snapshot' }, [moveId]);
     say(`copying ${snapshot.documents} documents`);
-    await steps.copyShard.executeWithOptions({ summary: `copy ${snapshot.documents} documents` }, [
+    await copy.copyShard.executeWithOptions({ summary: `copy ${snapshot.documents} documents` }, [
       moveId,
-      { copyChunkDocuments, copyDocumentsPerSecond },
+      { copyChunkDocuments, copyDocumentsPerSecond, stepDeadlineMs },
     ]);
     say('replaying what was written since the snapshot');
     const { joined } = await steps.joinShard.executeWithOptions({ summary: 'replay and join' }, [moveId]);
@@ -74,17 +82,24 @@ async function bringOver(
   );
 }
 
-/** Before the flip the source stays as it was and the target is emptied; after it the source goes. */
-async function endCancelled(input: MoveInput, flipped: boolean): Promise<void> {
-  const steps = moveSteps(input.stepDeadlineMs);
-  await steps.deleteReplica.executeWithOptions(
-    { summary: flipped ? 'delete the source' : 'clean up the target' },
-    [input.moveId, flipped ? 'source' : 'target'],
-  );
-  await meta.markMove(input.moveId, flipped ? 'done' : 'aborted', null);
-}
-
-export function failureType(error: unknown): string | null {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  return cause instanceof ApplicationFailure ? (cause.type ?? null) : null;
+/**
+ * Ends a move that does not go on: before its flip the target is emptied and the source stays as it was, after it the
+ * source goes. Answers which of the two went; the store knows, whatever became of the flip's answer.
+ */
+export async function settleMove(
+  moveId: string,
+  deadlineMs: number,
+  undone: 'aborted' | 'skipped',
+): Promise<'source' | 'target'> {
+  const steps = moveSteps(deadlineMs);
+  let side = await meta.sideToDelete(moveId);
+  if (side === 'target') {
+    await steps.deleteReplica.executeWithOptions({ summary: 'clean up the target' }, [moveId, 'target']);
+    // A flip that was under way may have come first; then the target has been left alone.
+    side = await meta.sideToDelete(moveId);
+  }
+  if (side === 'source')
+    await steps.deleteReplica.executeWithOptions({ summary: 'delete the source' }, [moveId, 'source']);
+  await meta.markMove(moveId, side === 'source' ? 'done' : undone, null);
+  return side;
 }

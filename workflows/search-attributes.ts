@@ -1,13 +1,13 @@
 // Search attributes of a change, where the server has them: an unregistered one would stop the workflow task for ever,
 // so that the worker says with the validated input whether they may be used.
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { ValidatedChange } from './messages.js';
 
-const CLUSTER = defineSearchAttributeKey('MiroirCluster', SearchAttributeType.KEYWORD);
-const OPERATION = defineSearchAttributeKey('MiroirOp', SearchAttributeType.KEYWORD);
-const PHASE = defineSearchAttributeKey('MiroirPhase', SearchAttributeType.KEYWORD);
-const NODES = defineSearchAttributeKey('MiroirNodes', SearchAttributeType.KEYWORD_LIST);
+// defineSearchAttributeKey is not exported to workflows; a key is this and nothing more.
+const CLUSTER = { name: 'MiroirCluster', type: 'KEYWORD' } as const;
+const OPERATION = { name: 'MiroirOp', type: 'KEYWORD' } as const;
+const PHASE = { name: 'MiroirPhase', type: 'KEYWORD' } as const;
+const NODES = { name: 'MiroirNodes', type: 'KEYWORD_LIST' } as const;
 
 export function showPhase(change: ValidatedChange, phase: string): void {
   if (!change.searchable) return;

@@ -1,9 +1,9 @@
 // The activities as workflows call them: how long each may take, how it is tried again.
-import { proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
 
 /** No retry mends these. */
-const FINAL = ['InvalidInput', 'VerifyFailed', 'IndexDeleted', 'Conflict', 'StaleEpoch'];
+const FINAL = ['InvalidInput', 'VerifyFailed', 'IndexDeleted', 'Conflict', 'StaleEpoch', 'Stalled'];
 const HEARTBEAT = '10s';
 
 /** Short steps that change state: tried until they succeed. */
@@ -16,6 +16,7 @@ export const meta = proxyActivities<Activities>({
 export const long = proxyActivities<Activities>({
   startToCloseTimeout: '24h',
   heartbeatTimeout: HEARTBEAT,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
 });
 
@@ -25,9 +26,19 @@ export function moveSteps(deadlineMs: number) {
     startToCloseTimeout: '24h',
     scheduleToCloseTimeout: deadlineMs,
     heartbeatTimeout: HEARTBEAT,
+    // Cleaning up beside a step that still runs would race with it.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
   });
 }
+
+/** Copies take as long as they get on; they watch their progress themselves. */
+export const copy = proxyActivities<Activities>({
+  startToCloseTimeout: '240h',
+  heartbeatTimeout: HEARTBEAT,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
+});
 
 /** A node's stream: an hour at a time, at once again wherever its worker died. */
 export const stream = proxyActivities<Activities>({

@@ -1,6 +1,7 @@
 // Asking a node's stream for a step and waiting until it has done it.
 import type { Control, Store } from '../../shared/io/store.js';
 import type { Beat } from '../beat.js';
+import { finalFailure } from '../failures.js';
 
 export type NewControl = Omit<Control, 'id' | 'status' | 'result' | 'key'> & { key: string };
 
@@ -28,13 +29,23 @@ export async function requestControl(store: Store, control: NewControl): Promise
   }
 }
 
-/** Waits for a control; throws ControlFailed when the stream gave up on it. */
-export async function awaitControl(store: Store, id: number, beat: Beat): Promise<Record<string, unknown>> {
+/**
+ * Waits for a control; throws ControlFailed when the stream gave up on it, and finally when the stream has not come
+ * to it at `untilMs` of the monotonic clock.
+ */
+export async function awaitControl(
+  store: Store,
+  id: number,
+  beat: Beat,
+  untilMs = Number.POSITIVE_INFINITY,
+): Promise<Record<string, unknown>> {
   for (;;) {
     const [control] = await store.readControls([id]);
     if (!control) throw new Error('the step was dropped: its node has left the topology');
     if (control.status === 'failed') throw new ControlFailed(control);
     if (control.status === 'done') return control.result ?? {};
+    if (performance.now() > untilMs)
+      throw finalFailure('Stalled', `the stream of node ${control.node} does not come to ${control.kind}`);
     await beat.sleep(POLL_MS);
   }
 }

@@ -1,15 +1,20 @@
 // Copy: the snapshot's ids in chunks, each read and written by the target's stream. Goes on in the list after a crash.
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
-import { awaitControl, requestControl } from './controls.js';
+import { finalFailure } from '../failures.js';
+import { awaitControl, ControlFailed, requestControl } from './controls.js';
 
 export interface CopyOptions {
   chunkDocuments: number | null;
   documentsPerSecond: number | null;
+  /** Gives up when no chunk has arrived for so long; a copy that gets on may take as long as it needs. */
+  stallMs: number;
 }
 
 /** Chunks asked for at a time: the next is read while one is indexed. */
 const AHEAD = 3;
+/** Pause before a chunk that failed is asked for again. */
+const RETRY_MS = 200;
 
 export async function copyShard(
   deps: ActivityDeps,
@@ -26,6 +31,7 @@ export async function copyShard(
   const waiting: { id: number; first: number; count: number }[] = [];
   let next = copied;
   const startedMs = performance.now();
+  let arrivedMs = startedMs;
   const startedAt = copied;
   const progress = () => ({
     phase: 'copy',
@@ -48,13 +54,25 @@ export async function copyShard(
         moveId,
         incarnation: move.incarnation,
         shard: move.shard,
-        args: { sourceNode: move.copyFrom, ids },
+        args: { sourceNode: move.copyFrom, ids, attempt: move.attempt },
       });
       waiting.push({ id, first: next, count: ids.length });
       next += ids.length;
     }
     const chunk = waiting.shift()!;
-    const result = await awaitControl(store, chunk.id, beat);
+    let result: Record<string, unknown>;
+    try {
+      result = await awaitControl(store, chunk.id, beat, arrivedMs + options.stallMs);
+    } catch (error) {
+      if (!(error instanceof ControlFailed)) throw error;
+      if (performance.now() - arrivedMs >= options.stallMs) throw finalFailure('Stalled', error.message);
+      await store.updateMove(moveId, { lastError: error.message });
+      waiting.length = 0;
+      next = copied;
+      await beat.sleep(RETRY_MS);
+      continue;
+    }
+    arrivedMs = performance.now();
     copied = chunk.first + chunk.count;
     bytes += Number(result.bytes ?? 0);
     await store.updateMove(moveId, { documentsCopied: copied, bytesCopied: bytes });

@@ -19,7 +19,7 @@ export async function joinShard(
     moveId,
     incarnation: move.incarnation,
     shard: move.shard,
-    args: {},
+    args: { attempt: move.attempt },
   });
   await deps.faults.reach('join.requested');
   const result = await awaitControl(store, id, beat);

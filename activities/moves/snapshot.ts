@@ -24,7 +24,7 @@ export async function snapshotShard(
     moveId,
     incarnation: move.incarnation,
     shard: move.shard,
-    args: {},
+    args: { attempt: move.attempt },
   });
   await awaitControl(store, id, beat);
   await deps.faults.reach('snapshot.cleared');
@@ -39,7 +39,7 @@ export async function snapshotShard(
       ? []
       : fetchIds(client, name, index.primaryKey, { filter: shardFilter([move.shard]), signal: beat.signal }),
   );
-  await store.saveSnapshot(moveId, source.position, ids);
+  await store.saveSnapshot(moveId, source.position, ids, move.attempt);
   await deps.faults.reach('snapshot.saved');
   return { documents: ids.length, position: source.position, attempt: move.attempt };
 }

@@ -1,7 +1,7 @@
 // The steps of moves that a stream carries out between two groups, so that nothing races with its deliveries.
 import { shardFilter } from '../../shared/core/topology.js';
 import { NodeRefusal, type requireSuccess } from '../../shared/io/node-client.js';
-import { type Control, StaleGeneration } from '../../shared/io/store.js';
+import { type Control, StaleGeneration, StateConflict } from '../../shared/io/store.js';
 import { NodeTrouble, type PhysicalIndex, type StreamContext } from './context.js';
 import { replayShard } from './replay.js';
 import { fetchDocuments } from './shard-documents.js';
@@ -43,15 +43,27 @@ function requireIndex(context: StreamContext, control: Control): PhysicalIndex |
 }
 
 async function runControl(context: StreamContext, control: Control): Promise<boolean> {
+  if (!(await context.store.startControl(context.node, context.generation, control.id))) return true;
   const index = requireIndex(context, control);
+  if (!index && control.kind === 'delete') {
+    await finish(context, control, { deleted: 0 });
+    return true;
+  }
   if (!index) {
     await fail(context, control, new Error(`node ${context.node} no longer has the index of this move`));
     return true;
   }
   if (control.kind === 'replay') {
-    const result = await replayShard(context, control, index);
-    if (result) await finish(context, control, result);
-    return result !== null;
+    try {
+      const result = await replayShard(context, control, index);
+      if (result) await finish(context, control, result);
+      return result !== null;
+    } catch (error) {
+      // The move was given up or began again meanwhile: its trouble, not the stream's.
+      if (!(error instanceof StateConflict)) throw error;
+      await fail(context, control, error);
+      return true;
+    }
   }
   const uid = await context.client.enqueue({
     method: 'POST',
@@ -91,6 +103,7 @@ async function copyChunks(context: StreamContext, controls: readonly Control[]):
       if (!index) throw new Error(`node ${context.node} no longer has the index of this move`);
       const chunk = await reads[position]!;
       context.signal.throwIfAborted();
+      if (!(await context.store.startControl(context.node, context.generation, control.id))) continue;
       const uid = chunk.documents === 0 ? null : await writeChunk(context, control, index, chunk.results);
       sent.push({ control, chunk, uid });
     } catch (error) {

@@ -23,6 +23,8 @@ export async function replayShard(
   for (let count = 0; count < STEPS; count += 1) {
     const limits = { entries: context.options.groupEntries, bytes: context.options.groupBytes };
     const step = await store.readReplay(node, generation, incarnation, shard, limits);
+    // The snapshot was taken of a source that is ahead: what this stream has not come to yet is in the copy.
+    if (step.streamPosition < step.shardPosition) return null;
     const ready = takeReady(step.entries);
     if (ready.length === 0) {
       if (step.restart && step.entries.length === 0) return { joined: false, restart: true };

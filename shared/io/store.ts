@@ -130,7 +130,13 @@ export interface Control {
   incarnation: number | null;
   shard: number | null;
   /** For `copy`: where from and which documents. */
-  args: { sourceNode?: NodeId; ids?: string[]; physicalName?: string };
+  args: {
+    sourceNode?: NodeId;
+    ids?: string[];
+    physicalName?: string;
+    /** The attempt of the move that asks: a step of an older one is not carried out any more. */
+    attempt?: number;
+  };
   status: 'waiting' | 'done' | 'failed';
   result: Record<string, unknown> | null;
 }
@@ -300,8 +306,14 @@ export interface Store {
   /** Replicas that were demoted become in-sync again once the stream is past the watermark. */
   promoteNode(node: NodeId, generation: number, cause: string): Promise<number>;
 
+  /** Throws StateConflict when the move does not hold the replica that the control is about. */
   enqueueControl(control: Omit<Control, 'id' | 'status' | 'result'>): Promise<number>;
   readControls(ids: number[]): Promise<Control[]>;
+  /**
+   * Whether a control is still wanted, to be asked just before it is carried out: its move holds the replica, in the
+   * same attempt. One that is not is marked as failed.
+   */
+  startControl(node: NodeId, generation: number, id: number): Promise<boolean>;
   /** The oldest waiting controls of a node. */
   nextControls(node: NodeId, generation: number, limit: number): Promise<Control[]>;
   finishControl(
@@ -352,7 +364,8 @@ export interface Store {
   readMove(id: string): Promise<MoveRow | null>;
   /** Claims the target's row for the move and holds the shard: state `copying`. Idempotent for the same move. */
   holdReplica(moveId: string): Promise<MoveRow>;
-  saveSnapshot(moveId: string, position: number, ids: string[]): Promise<void>;
+  /** Refused when the move has begun another attempt meanwhile. */
+  saveSnapshot(moveId: string, position: number, ids: string[], attempt?: number): Promise<void>;
   readSnapshotIds(moveId: string, offset: number, limit: number): Promise<string[]>;
   updateMove(
     moveId: string,

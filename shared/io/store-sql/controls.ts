@@ -1,6 +1,6 @@
 // Control entries: the steps of moves that a node's stream carries out between two groups; replay of held shards.
 import type { NodeId } from '../../core/topology.js';
-import type { Control, ReplayStep } from '../store.js';
+import { type Control, type ReplayStep, StateConflict } from '../store.js';
 import { marks, one, parseJson, type Tx, toJson } from './driver.js';
 import { type JournalEntryRow, requireGeneration, toDelivery } from './streams.js';
 
@@ -38,6 +38,11 @@ export async function enqueueControl(
 ): Promise<number> {
   const known = await one<{ id: number }>(tx, 'SELECT id FROM controls WHERE key = ?', [control.key]);
   if (known) return known.id;
+  if (!(await isWanted(tx, control)))
+    throw new StateConflict(
+      'replica_owned',
+      `move ${control.moveId} no longer holds shard ${control.shard} on node ${control.node}`,
+    );
   const [row] = await tx.all<{ id: number }>(
     `INSERT INTO controls (node, kind, key, move_id, incarnation, shard, args, status, result)
      VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', NULL) RETURNING id`,
@@ -52,6 +57,28 @@ export async function enqueueControl(
     ],
   );
   return row!.id;
+}
+
+/** Whether the control's move holds the replica in the state that the step is for, in the same attempt. */
+async function isWanted(tx: Tx, control: Omit<Control, 'id' | 'status' | 'result'>): Promise<boolean> {
+  if (control.moveId === null) return true;
+  const row = await one<{ state: string; attempt: number }>(
+    tx,
+    `SELECT r.state, m.attempt FROM replicas r JOIN moves m ON m.id = r.move_id
+     WHERE r.incarnation = ? AND r.shard = ? AND r.node = ? AND r.move_id = ?`,
+    [control.incarnation, control.shard, control.node, control.moveId],
+  );
+  if (control.kind === 'delete') return row?.state === 'deleting';
+  return row?.state === 'copying' && row.attempt === (control.args.attempt ?? row.attempt);
+}
+
+export async function startControl(tx: Tx, node: NodeId, generation: number, id: number): Promise<boolean> {
+  await requireGeneration(tx, node, generation);
+  const [control] = await readControls(tx, [id]);
+  if (control?.status !== 'waiting') return false;
+  if (await isWanted(tx, control)) return true;
+  await finishControl(tx, node, generation, id, 'failed', { message: 'its move no longer holds the shard' });
+  return false;
 }
 
 export async function readControls(tx: Tx, ids: number[]): Promise<Control[]> {
@@ -105,10 +132,15 @@ export async function readReplay(
     [incarnation, shard, node],
   );
   if (held?.held_position === null || held?.held_position === undefined)
-    throw new Error(`shard ${shard} is not held on node ${node}: its move was given up or began again`);
-  const move = await one<{ copy_from: string }>(tx, 'SELECT copy_from FROM moves WHERE id = ?', [
-    held.move_id,
-  ]);
+    throw new StateConflict(
+      'replica_owned',
+      `shard ${shard} is not held on node ${node}: its move was given up or began again`,
+    );
+  const move = await one<{ copy_from: string; position: number | null }>(
+    tx,
+    'SELECT m.copy_from, s.position FROM moves m LEFT JOIN streams s ON s.node = m.copy_from WHERE m.id = ?',
+    [held.move_id],
+  );
   const rows = await tx.all<JournalEntryRow>(
     `SELECT j.seq, j.meta, j.index_uid, j.incarnation, j.primary_key, j.settings, j.scope, j.barrier, j.refused,
        j.status, j.outcome, p.name
@@ -145,6 +177,12 @@ export async function readReplay(
         [row.seq, shard, move?.copy_from ?? ''],
       );
       entry.recordedIds = parseJson<string[]>(match?.ids);
+      // The source is past it and had recorded nothing, for the shard was not held when it began to apply it (or the
+      // source is gone): nobody will ever know what it matched.
+      if (!match && (move?.position ?? row.seq) >= row.seq) {
+        step.restart = true;
+        break;
+      }
     }
     step.entries.push(entry);
   }
@@ -167,7 +205,8 @@ export async function advanceReplay(
     `UPDATE replicas SET held_position = ? WHERE ${where} AND held_position <= ?`,
     [position, ...key, position],
   );
-  if (changed === 0) throw new Error(`shard ${shard} is no longer held on node ${node}`);
+  if (changed === 0)
+    throw new StateConflict('replica_owned', `shard ${shard} is no longer held on node ${node}`);
   if (!join || position !== stream.position) return false;
   await tx.run(`UPDATE replicas SET state = 'joined', held_position = NULL WHERE ${where}`, key);
   return true;

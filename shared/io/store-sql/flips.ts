@@ -3,7 +3,7 @@ import type { MoveRow } from '../store.js';
 import { StateConflict } from '../store.js';
 import { bumpEpoch } from './cluster.js';
 import { isoTime, one, type Tx } from './driver.js';
-import { readMove, readReplica, requireMove } from './moves.js';
+import { dropWaitingControls, readMove, readReplica, requireMove } from './moves.js';
 import { oldestLeasedEpoch } from './progress.js';
 
 export async function markVerified(tx: Tx, moveId: string): Promise<void> {
@@ -71,6 +71,7 @@ export async function beginDelete(tx: Tx, moveId: string, side: 'source' | 'targ
   if (!allowed.includes(row.state)) return false;
   if (side === 'source' && row.left_epoch !== null && (await oldestLeasedEpoch(tx)) < row.left_epoch)
     return false;
+  await dropWaitingControls(tx, moveId);
   await tx.run(
     `UPDATE replicas SET state = 'deleting', held_position = NULL WHERE incarnation = ? AND shard = ? AND node = ?`,
     [move.incarnation, move.shard, node],

@@ -213,8 +213,21 @@ export async function readReplica(tx: Tx, move: MoveRow, node: NodeId): Promise<
   );
 }
 
+/**
+ * Steps that were asked for and not begun. A move that begins anew or is given up must never meet them again: a copy
+ * of an older attempt would write over newer documents, a replay would join a shard that is not there.
+ */
+export async function dropWaitingControls(tx: Tx, moveId: string): Promise<void> {
+  await tx.run(
+    `UPDATE controls SET status = 'failed', result = '{"message":"its move was given up or began again"}'
+     WHERE move_id = ? AND status = 'waiting' AND kind <> 'delete'`,
+    [moveId],
+  );
+}
+
 export async function holdReplica(tx: Tx, moveId: string): Promise<MoveRow> {
   const move = await requireMove(tx, moveId);
+  if (move.finishedAt !== null) throw new StateConflict('move_over', `move ${moveId} is over: ${move.phase}`);
   const index = await one<{ deleted_seq: number | null }>(
     tx,
     'SELECT deleted_seq FROM indexes WHERE incarnation = ?',
@@ -222,23 +235,29 @@ export async function holdReplica(tx: Tx, moveId: string): Promise<MoveRow> {
   );
   if (!index || index.deleted_seq !== null)
     throw new StateConflict('index_deleted', `the index ${move.indexUid} has been deleted`);
+  await dropWaitingControls(tx, moveId);
   const row = await readReplica(tx, move, move.targetNode);
   const key = [move.incarnation, move.shard, move.targetNode];
+  // Payloads are kept from here on: the snapshot's position can only be later.
+  const source = await one<{ position: number }>(tx, 'SELECT position FROM streams WHERE node = ?', [
+    move.copyFrom,
+  ]);
+  const heldPosition = source?.position ?? null;
   const place = `shard ${move.shard} of ${move.indexUid} on node ${move.targetNode}`;
   if (!row) {
     await tx.run(
       `INSERT INTO replicas (incarnation, shard, node, state, move_id, since_epoch, left_epoch, held_position)
-       VALUES (?, ?, ?, 'copying', ?, ?, NULL, NULL)`,
-      [...key, moveId, await readEpoch(tx)],
+       VALUES (?, ?, ?, 'copying', ?, ?, NULL, ?)`,
+      [...key, moveId, await readEpoch(tx), heldPosition],
     );
   } else {
     const mine = row.move_id === moveId || row.move_id === null || row.move_id.startsWith('diverged/');
     if (!mine || !['copying', 'joined', 'verified'].includes(row.state))
       throw new StateConflict('replica_owned', `${place} is ${row.state} under ${row.move_id ?? 'no move'}`);
     await tx.run(
-      `UPDATE replicas SET state = 'copying', move_id = ?, held_position = NULL
+      `UPDATE replicas SET state = 'copying', move_id = ?, held_position = ?
        WHERE incarnation = ? AND shard = ? AND node = ?`,
-      [moveId, ...key],
+      [moveId, heldPosition, ...key],
     );
   }
   await tx.run('DELETE FROM snapshots WHERE move_id = ?', [moveId]);
@@ -252,8 +271,16 @@ export async function holdReplica(tx: Tx, moveId: string): Promise<MoveRow> {
 
 const SNAPSHOT_CHUNK = 10_000;
 
-export async function saveSnapshot(tx: Tx, moveId: string, position: number, ids: string[]): Promise<void> {
+export async function saveSnapshot(
+  tx: Tx,
+  moveId: string,
+  position: number,
+  ids: string[],
+  attempt?: number,
+): Promise<void> {
   const move = await requireMove(tx, moveId);
+  if (attempt !== undefined && attempt !== move.attempt)
+    throw new StateConflict('replica_owned', `move ${moveId} has begun its attempt ${move.attempt}`);
   const changed = await tx.run(
     `UPDATE replicas SET held_position = ? WHERE incarnation = ? AND shard = ? AND node = ? AND state = 'copying'
        AND move_id = ?`,

@@ -56,6 +56,7 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     promoteNode: write(streams.promoteNode),
     enqueueControl: write(controls.enqueueControl),
     readControls: read(controls.readControls),
+    startControl: write(controls.startControl),
     nextControls: read(controls.nextControls),
     finishControl: write(controls.finishControl),
     readReplay: read(controls.readReplay),
