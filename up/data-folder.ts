@@ -14,6 +14,9 @@ export interface DataFolder {
   /** Where `miroir-ctl` finds the admin key (MIROIR_CREDENTIALS_FILE). */
   readonly credentialsFile: string;
   writeCredentials(adminApiKey: string): Promise<void>;
+  /** The URLs of the nodes that have joined the fleet once: one that is gone since then was taken out on purpose. */
+  readJoined(): Promise<string[]>;
+  rememberJoined(urls: string[]): Promise<void>;
   /** Frees the folder for the next `miroir up`. */
   release(): Promise<void>;
 }
@@ -32,6 +35,12 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
     credentialsFile: join(folder, 'credentials'),
     writeCredentials: (key) =>
       writePrivately(join(folder, 'credentials'), `admin_api_key: ${JSON.stringify(key)}\n`),
+    readJoined: () => readUrls(join(folder, 'joined.json')),
+    rememberJoined: async (urls) => {
+      const file = join(folder, 'joined.json');
+      const all = new Set([...(await readUrls(file)), ...urls]);
+      await writeFile(file, `${JSON.stringify([...all])}\n`);
+    },
     release: () => rm(join(folder, 'up.pid'), { force: true }),
   };
 }
@@ -76,6 +85,15 @@ async function readPid(pidFile: string): Promise<number | null> {
     return pid;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM' ? pid : null;
+  }
+}
+
+async function readUrls(file: string): Promise<string[]> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as string[];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return [];
   }
 }
 

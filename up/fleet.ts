@@ -109,6 +109,10 @@ export class Fleet {
     return pid;
   }
 
+  get folder(): DataFolder {
+    return this.options.folder;
+  }
+
   /** A client of the proxy as users have it. */
   userApi(): Api {
     return new Api(this.proxyUrl, this.masterKey);
