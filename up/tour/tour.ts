@@ -9,7 +9,7 @@ import type { Output } from '../output.js';
 import { checkDocuments, checkReplicas, waitForTasks } from './checks.js';
 import { type City, loadCities, loadSynsets, type Synset, shuffle } from './corpus.js';
 import { createModel, type Document, type Model } from './model.js';
-import { CITY_SETTINGS, cityQuery, WORD_SETTINGS, wordQuery } from './queries.js';
+import { CITY_SETTINGS, cityQuery, countWords, WORD_SETTINGS, wordQuery } from './queries.js';
 import { createRandom } from './random.js';
 import { type ReadCounts, startReader } from './reader.js';
 import { applyOperations, createReferenceIndex, enqueue, loadDocuments, settle } from './reference.js';
@@ -30,7 +30,7 @@ const LOADED_SYNSETS = 14_000;
 const FRESH_SYNSETS = 4_000;
 const LOADED_CITIES = 8_000;
 const BATCH = 2_000;
-const COPY_CHUNK_DOCUMENTS = 25;
+const COPY_CHUNK_DOCUMENTS = 50;
 /** Moves at the same time: more than by default, since a tour should not take long. */
 const CONCURRENCY = 4;
 const CHANGE_DEADLINE_MS = 900_000;
@@ -95,6 +95,7 @@ async function runSteps(stage: Stage, startedAt: number): Promise<TourResult> {
   await load(stage);
   output.step('2. A writer and a searcher start, and go on during all that follows');
   const random = createRandom(20_260_726);
+  const cityWords = countWords(stage.cities.map((city) => `${city.name} ${city.region} ${city.country}`));
   const duringChanges = emptyCounts();
   const writesBefore = { requests: words.requests, writes: words.writes };
   const writer = startWriter({
@@ -103,16 +104,16 @@ async function runSteps(stage: Stage, startedAt: number): Promise<TourResult> {
     model: words,
     random: createRandom(7),
     fresh: stage.synsets.slice(LOADED_SYNSETS) as unknown as Document[],
-    pauseMs: 20,
+    pauseMs: 120,
   });
   const searcher = startSearcher({
     proxy,
     reference,
     indexUid: CITIES,
-    nextQuery: () => cityQuery(stage.cities, random),
+    nextQuery: () => cityQuery(stage.cities, cityWords, random),
     counts: duringChanges,
     onTrouble: (trouble) => output.warn(`   ${trouble}`),
-    pauseMs: 10,
+    pauseMs: 20,
   });
   const reads: ReadCounts = { checked: 0, stale: 0, examples: [] };
   const reader = startReader({ api: proxy, indexUid: WORDS, model: words, counts: reads });
@@ -246,10 +247,11 @@ function finish(change: ChangeView, startedAt: number): ChangeResult {
 async function compareWords({ proxy, reference, synsets, output }: Stage): Promise<SearchCounts> {
   const counts = emptyCounts();
   const random = createRandom(11);
+  const vocabulary = countWords(synsets.map((synset) => Object.values(synset).flat().join(' ')));
   for (let at = 0; at < FINAL_COMPARISONS; at += 1) {
     await searchOnce(
       { proxy, reference, indexUid: WORDS, nextQuery: () => ({}), counts },
-      wordQuery(synsets, random),
+      wordQuery(synsets, vocabulary, random),
     );
     output.status(`${at + 1} of ${FINAL_COMPARISONS} answers compared`);
   }
