@@ -24,6 +24,14 @@ export interface BenchFleetOptions {
 
 const POLL_MS = 20;
 
+/** Fleets that run now, for an end before time. */
+const running = new Set<Fleet>();
+
+/** Ends at once what runs: after Ctrl-C nothing stays behind. */
+export function killFleets(): void {
+  for (const fleet of running) fleet.kill();
+}
+
 export class BenchFleet {
   private constructor(
     readonly fleet: Fleet,
@@ -61,11 +69,13 @@ export class BenchFleet {
       nodeCount: options.nodeCount,
       settings: { ...settings, ...probeEnvironment(folder) },
     });
+    running.add(fleet);
     try {
       await fleet.start();
       await joinNodes(fleet, options.output);
     } catch (error) {
       await fleet.stop();
+      running.delete(fleet);
       await rm(folder, { recursive: true, force: true });
       throw error;
     }
@@ -149,6 +159,7 @@ export class BenchFleet {
     await Promise.all(this.clients.map((client) => client.close()));
     await this.fleet.stop();
     this.fleet.supervisor.killAll();
+    running.delete(this.fleet);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }

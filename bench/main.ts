@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chooseNodeProgram } from '../up/nodes.js';
 import { createOutput, type Output } from '../up/output.js';
+import { killFleets } from './bench-fleet.js';
 import { measureIngest } from './cases/ingest.js';
 import { measureMemory } from './cases/memory.js';
 import { measureMove } from './cases/move.js';
@@ -57,13 +58,14 @@ export async function main(args: readonly string[]): Promise<boolean> {
     try {
       const outcome = await CASES[name]!(values.quick, quiet(output));
       report.cases.push({ case: name, ...outcome, loadBefore, loadAfter: load() });
+      output.line(JSON.stringify(report.cases.at(-1)));
+      if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
     } catch (error) {
       complete = false;
       output.warn(`${name} could not be measured: ${error instanceof Error ? error.stack : String(error)}`);
     }
   }
   process.stdout.write(`${printReport(report)}\n`);
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
   return complete;
 }
 
@@ -73,6 +75,12 @@ function quiet(output: Output): Output {
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      killFleets();
+      process.exit(1);
+    });
+  }
   main(process.argv.slice(2)).then(
     (complete) => process.exit(complete ? 0 : 1),
     (error: unknown) => {
