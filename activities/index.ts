@@ -137,7 +137,8 @@ export function createActivities(deps: WorkerDeps) {
       const over = phase === 'failed' ? undefined : new Date().toISOString();
       await store.updateMove(moveId, {
         phase,
-        ...(error === null ? {} : { lastError: error }),
+        // A move that is done has overcome whatever went wrong on its way.
+        ...(error === null && phase !== 'done' ? {} : { lastError: error }),
         finishedAt: over,
       });
     },

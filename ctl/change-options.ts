@@ -15,7 +15,7 @@ export function addChangeOptions(command: Command): Command {
     .option('--watch', 'follow the change until it has ended', false)
     .option(
       '--retention <duration>',
-      'how long a moved replica is kept for rollback (0: not at all)',
+      'how long the source of a move is kept before it is deleted (0: not at all)',
       parseDuration,
     )
     .option('--concurrency <moves>', 'moves at the same time', parseCount)

@@ -23,7 +23,7 @@ interface UpOptions {
 }
 
 const START_NODES = 3;
-/** What the tour changes: fewer shards and small chunks so that every step can be seen, nothing kept for rollback. */
+/** What the tour changes: fewer shards and small chunks so that every step can be seen, sources deleted at once. */
 const TOUR_SETTINGS = {
   MIROIR_REPLICATION_FACTOR: '2',
   MIROIR_DEFAULT_SHARD_COUNT: '16',

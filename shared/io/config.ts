@@ -42,8 +42,7 @@ const schema = z.strictObject({
   unavailable: z.enum(['error', 'partial']).default('error'),
   payloadLimitBytes: z.coerce.number().int().positive().default(104_857_600),
   heartbeatIntervalMs: durationMs(2_000),
-  heartbeatTimeoutMs: durationMs(10_000),
-  /** How long a moved shard's source is kept for rollback. */
+  /** How long a moved shard's source is kept before it is deleted. */
   retentionMs: z.coerce.number().int().min(0).default(600_000),
   /** Moves at the same time, unless a change says otherwise. */
   concurrency: z.coerce.number().int().min(1).max(64).default(2),

@@ -117,7 +117,7 @@ export interface EntryOutcome {
   details: Record<string, unknown> | null;
 }
 
-export type ControlKind = 'clear' | 'copy' | 'replay' | 'delete' | 'provision' | 'drop-index';
+export type ControlKind = 'clear' | 'copy' | 'replay' | 'delete';
 
 /** A step of a move that a stream carries out between two groups. */
 export interface Control {
@@ -197,11 +197,13 @@ export interface MoveRow {
   copyFrom: NodeId;
   targetNode: NodeId;
   phase: MovePhase;
+  /** How often it has begun from nothing, with a snapshot; later steps that are tried again do not count. */
   attempt: number;
   snapshotPosition: number | null;
   documentsTotal: number;
   documentsCopied: number;
   bytesCopied: number;
+  /** Of a move that is not over: what went wrong last. Null once it is done. */
   lastError: string | null;
   flippedEpoch: number | null;
   startedAt: string | null;

@@ -61,6 +61,13 @@ describe('all pages', () => {
     expect(missing).toEqual([]);
   });
 
+  test.each(pages)('%s names files that exist', (page) => {
+    const named = [
+      ...read(page).matchAll(/`((?:test|shared|proxy|activities|worker|up|ctl)\/[\w./-]+\.ts)`/g),
+    ];
+    expect(named.map((match) => match[1]!).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  });
+
   test('name npm scripts that exist', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = pages.flatMap((page) =>

@@ -213,7 +213,7 @@ async function addFourthNode(
 }
 
 async function drain(stage: Stage, counts: SearchCounts): Promise<ChangeResult> {
-  stage.output.step(`4. Node ${DRAINED_NODE} is drained, nothing kept for rollback`);
+  stage.output.step(`4. Node ${DRAINED_NODE} is drained, sources are deleted at once`);
   const startedAt = performance.now();
   const id = await drainNode(stage.admin, DRAINED_NODE, { retentionMs: 0, concurrency: CONCURRENCY });
   const change = await waitForChange(stage.admin, id, CHANGE_DEADLINE_MS, follow(stage, counts));
