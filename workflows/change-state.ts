@@ -18,6 +18,8 @@ export class ChangeState {
   /** Grows with everything that a waiting loop may want to see. */
   version = 0;
   readonly running = new Map<string, string>();
+  /** Flipped, and kept for rollback: they hold no place in the window. */
+  readonly retaining = new Set<string>();
   readonly failed = new Map<string, string>();
   private readonly again: string[] = [];
   private readonly givingUp = new Map<string, string>();
@@ -63,15 +65,22 @@ export class ChangeState {
 
   /** Whether nothing runs, not even the cleaning up of a move that is given up. */
   isIdle(): boolean {
-    return this.running.size === 0 && this.givingUp.size === 0;
+    return this.running.size === 0 && this.retaining.size === 0 && this.givingUp.size === 0;
   }
 
   isComplete(): boolean {
     return !this.hasWork() && this.isIdle() && this.failed.size === 0;
   }
 
+  retain(moveId: string): void {
+    if (!this.running.delete(moveId)) return;
+    this.retaining.add(moveId);
+    this.touch();
+  }
+
   end(moveId: string, outcome: 'done' | 'skipped' | 'cancelled'): void {
     this.running.delete(moveId);
+    this.retaining.delete(moveId);
     this.givingUp.delete(moveId);
     if (outcome === 'done') this.done += 1;
     if (outcome === 'skipped') this.skipped += 1;
@@ -80,6 +89,7 @@ export class ChangeState {
 
   fail(moveId: string, error: string): void {
     this.running.delete(moveId);
+    this.retaining.delete(moveId);
     this.givingUp.delete(moveId);
     this.failed.set(moveId, error.slice(0, ERROR_CHARACTERS));
     this.touch();
@@ -156,6 +166,7 @@ export class ChangeState {
         done: this.done,
         skipped: this.skipped,
         running: this.running.size,
+        retaining: this.retaining.size,
         failed: failed.length,
       },
       running: [...this.running].map(([moveId, phase]) => ({ moveId, phase })),
@@ -170,7 +181,7 @@ export function describeProgress(progress: ChangeProgress): string {
   const lines = [
     `**${progress.kind}**: ${progress.phase}`,
     '',
-    `${moves.done} of ${moves.planned} moves done, ${moves.running} running, ${moves.skipped} skipped, ${moves.failed} failed`,
+    `${moves.done} of ${moves.planned} moves done, ${moves.running} running, ${moves.retaining} flipped and kept for rollback, ${moves.skipped} skipped, ${moves.failed} failed`,
   ];
   for (const { moveId, error } of progress.failed.slice(0, 10)) lines.push(`- ${moveId} failed: ${error}`);
   if (moves.failed > 0) lines.push('', 'Decide with `miroir-ctl rebalance retry`, `skip` or `abort`.');

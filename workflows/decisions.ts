@@ -3,7 +3,7 @@ import { CancellationScope, defineQuery, defineUpdate, setHandler } from '@tempo
 import type { ChangeState } from './change-state.js';
 import { rootMessage } from './failure-text.js';
 import type { ChangeProgress } from './messages.js';
-import { settleMove } from './move-shard.js';
+import { flippedSignal, settleMove } from './move-shard.js';
 
 export const progressQuery = defineQuery<ChangeProgress>('progress');
 export const retryUpdate = defineUpdate<string, [{ moveId?: string }?]>('retry');
@@ -16,6 +16,9 @@ const CLEAN_UP_MS = 60_000;
 export function registerDecisions(state: ChangeState): void {
   setHandler(progressQuery, () => state.progress(), { description: 'how far the change is' });
   const validator = (input?: { moveId?: string }) => state.requireFailed(input?.moveId);
+  setHandler(flippedSignal, (moveId) => state.retain(moveId), {
+    description: 'a move waits for its retention only',
+  });
   setHandler(retryUpdate, (input) => state.retry(input?.moveId), {
     validator,
     description: 'tries failed moves again from their snapshot',

@@ -80,7 +80,15 @@ export type ChangePhase =
 export interface ChangeProgress {
   phase: ChangePhase;
   kind: string;
-  moves: { planned: number; done: number; skipped: number; running: number; failed: number };
+  moves: {
+    planned: number;
+    done: number;
+    skipped: number;
+    running: number;
+    /** Flipped; the source is kept for its retention. */
+    retaining: number;
+    failed: number;
+  };
   running: { moveId: string; phase: string }[];
   failed: FailedMove[];
 }

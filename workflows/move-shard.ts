@@ -4,13 +4,19 @@ import {
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
+  defineSignal,
+  getExternalWorkflowHandle,
   isCancellation,
   setCurrentDetails,
   sleep,
+  workflowInfo,
 } from '@temporalio/workflow';
 import { failureType } from './failure-text.js';
 import type { MoveInput, MoveResult } from './messages.js';
 import { copy, meta, moveSteps } from './steps.js';
+
+/** Tells the change that a move waits for its retention only, so that the next one may start. */
+export const flippedSignal = defineSignal<[string]>('flipped');
 
 /** Copies that settings or index entries may interrupt before the move asks for attention. */
 const MOST_COPIES = 20;
@@ -28,6 +34,7 @@ export async function moveShard(input: MoveInput): Promise<MoveResult> {
       await steps.flipShard.executeWithOptions({ summary: 'flip' }, [moveId]);
     }
     if (input.retentionMs > 0) {
+      await tellParent(moveId);
       say(`flipped; the source is kept for ${input.retentionMs} ms`);
       await sleep(input.retentionMs);
     }
@@ -51,6 +58,17 @@ export async function moveShard(input: MoveInput): Promise<MoveResult> {
       return { outcome: 'skipped', documents: 0 };
     }
     throw error;
+  }
+}
+
+/** A change that has ended meanwhile needs to know nothing. */
+async function tellParent(moveId: string): Promise<void> {
+  const { parent } = workflowInfo();
+  if (!parent) return;
+  try {
+    await getExternalWorkflowHandle(parent.workflowId, parent.runId).signal(flippedSignal, moveId);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
   }
 }
 

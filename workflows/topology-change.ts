@@ -99,7 +99,7 @@ async function runMoves(state: ChangeState, change: ValidatedChange, input: Chan
       continue;
     }
     if (state.isComplete()) return;
-    if (state.running.size === 0 && state.failed.size > 0 && !full) {
+    if (state.isIdle() && state.failed.size > 0 && !full) {
       await waitForOperator(state, change);
       continue;
     }

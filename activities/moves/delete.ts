@@ -1,7 +1,9 @@
 // Delete: `deleting` is committed first, then the node's stream deletes the shard's documents, then the row goes.
+import type { NodeId } from '../../shared/core/topology.js';
+import type { MoveRow } from '../../shared/io/store.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
-import { awaitControl, requestControl } from './controls.js';
+import { awaitControl, ControlFailed, requestControl } from './controls.js';
 
 /** Deletes a move's source after its flip, or its target when the move is given up before. */
 export async function deleteReplica(
@@ -36,9 +38,32 @@ export async function deleteReplica(
       shard: move.shard,
       args: {},
     });
-    deleted = Number((await awaitControl(store, id, beat)).deleted ?? 0);
+    deleted = await awaitDeletion(deps, move, node, id, beat);
   }
   await deps.faults.reach('delete.deleted');
   await store.finishDelete(moveId, side);
   return { deleted };
+}
+
+const POLL_MS = 20;
+
+/** A node that leaves the fleet and does not answer cannot delete, and need not: its indexes go with it. */
+async function awaitDeletion(
+  deps: ActivityDeps,
+  move: MoveRow,
+  node: NodeId,
+  controlId: number,
+  beat: Beat,
+): Promise<number> {
+  const change = await deps.store.readChange(move.changeId);
+  const isLeaving = change?.kind === 'remove' && (change.input.nodes as NodeId[]).includes(node);
+  if (!isLeaving) return Number((await awaitControl(deps.store, controlId, beat)).deleted ?? 0);
+  for (;;) {
+    const [control] = await deps.store.readControls([controlId]);
+    if (control?.status === 'done') return Number(control.result?.deleted ?? 0);
+    const streams = await deps.store.readStreams();
+    if (streams.find((stream) => stream.node === node)?.lastError) return 0;
+    if (control?.status === 'failed') throw new ControlFailed(control);
+    await beat.sleep(POLL_MS);
+  }
 }

@@ -1,6 +1,6 @@
 // What one run of a node's stream knows. It lives as long as the generation that it took over.
 import type { NodeId } from '../../shared/core/topology.js';
-import type { NodeClient } from '../../shared/io/node-client.js';
+import type { NodeClient, NodeRequest } from '../../shared/io/node-client.js';
 import type { ActivityDeps } from '../deps.js';
 
 export interface PhysicalIndex {
@@ -16,8 +16,17 @@ export interface StreamContext extends ActivityDeps {
   client: NodeClient;
   generation: number;
   signal: AbortSignal;
+  /** The newest task uid that the node has given this stream, or null before the first. */
+  lastTaskUid: number | null;
   /** By incarnation. */
   indexes: Map<number, PhysicalIndex>;
+}
+
+/** Sends a write of this stream and answers its task uid. */
+export async function enqueueTask(context: StreamContext, request: NodeRequest): Promise<number> {
+  const uid = await context.client.enqueue({ ...request, signal: context.signal });
+  context.lastTaskUid = uid;
+  return uid;
 }
 
 /** The node answered in a way that says nothing about the entry: disk full, overload. Try again, nothing is decided. */

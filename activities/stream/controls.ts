@@ -2,7 +2,7 @@
 import { shardFilter } from '../../shared/core/topology.js';
 import { NodeRefusal, type requireSuccess } from '../../shared/io/node-client.js';
 import { type Control, StaleGeneration, StateConflict } from '../../shared/io/store.js';
-import { NodeTrouble, type PhysicalIndex, type StreamContext } from './context.js';
+import { enqueueTask, NodeTrouble, type PhysicalIndex, type StreamContext } from './context.js';
 import { replayShard } from './replay.js';
 import { fetchDocuments } from './shard-documents.js';
 
@@ -65,7 +65,7 @@ async function runControl(context: StreamContext, control: Control): Promise<boo
       return true;
     }
   }
-  const uid = await context.client.enqueue({
+  const uid = await enqueueTask(context, {
     method: 'POST',
     path: `/indexes/${index.name}/documents/delete`,
     body: JSON.stringify({ filter: shardFilter([control.shard!]) }),
@@ -133,7 +133,7 @@ async function writeChunk(
 ): Promise<number> {
   const metadata = encodeURIComponent(`${context.clusterId}:${context.generation}:copy:${control.moveId}`);
   const key = index.primaryKey === null ? '' : `&primaryKey=${encodeURIComponent(index.primaryKey)}`;
-  return context.client.enqueue({
+  return enqueueTask(context, {
     method: 'POST',
     path: `/indexes/${index.name}/documents?customMetadata=${metadata}${key}`,
     body: results,

@@ -4,7 +4,7 @@ import { type MeilisearchError, meilisearchError } from '../../shared/core/error
 import { cleanMessage } from '../../shared/core/search-errors.js';
 import { NodeRefusal, type NodeTask } from '../../shared/io/node-client.js';
 import type { DeliveryEntry, DeliveryGroup, EntryOutcome } from '../../shared/io/store.js';
-import { isTrouble, NodeTrouble, type PhysicalIndex, type StreamContext } from './context.js';
+import { enqueueTask, isTrouble, NodeTrouble, type PhysicalIndex, type StreamContext } from './context.js';
 import { recordMatches } from './filter-matches.js';
 import { applySettings, dropIndex, ensureIndex } from './physical-index.js';
 import { buildRequests, countDeletions } from './requests.js';
@@ -57,7 +57,14 @@ function isDocuments(entry: DeliveryEntry): boolean {
 async function confirm(context: StreamContext, seq: number, outcomes: EntryOutcome[]): Promise<void> {
   context.signal.throwIfAborted();
   await context.faults.reach('deliver.answered');
-  await context.store.confirmEntries(context.node, context.generation, seq, outcomes, true);
+  await context.store.confirmEntries(
+    context.node,
+    context.generation,
+    seq,
+    outcomes,
+    true,
+    context.lastTaskUid,
+  );
 }
 
 async function indexOf(context: StreamContext, entry: DeliveryEntry): Promise<PhysicalIndex | null> {
@@ -79,7 +86,7 @@ async function send(context: StreamContext, entry: DeliveryEntry): Promise<Sent>
   for (const { request, counted } of buildRequests(context, entry, index.name, index.primaryKey)) {
     context.signal.throwIfAborted();
     try {
-      sent.tasks.push({ uid: await context.client.enqueue({ ...request, signal: context.signal }), counted });
+      sent.tasks.push({ uid: await enqueueTask(context, request), counted });
     } catch (error) {
       // index_not_found and key errors say that the stream must take over anew; these say that the entry is wrong.
       if (!(error instanceof NodeRefusal && /^invalid_|^malformed_/.test(error.code))) throw error;

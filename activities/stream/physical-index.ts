@@ -2,7 +2,7 @@
 import { nodeSettings } from '../../shared/core/settings.js';
 import { physicalName } from '../../shared/core/topology.js';
 import { NodeRefusal, requireSuccess } from '../../shared/io/node-client.js';
-import { NodeLost, type PhysicalIndex, type StreamContext } from './context.js';
+import { enqueueTask, NodeLost, type PhysicalIndex, type StreamContext } from './context.js';
 
 interface ListedIndex {
   uid: string;
@@ -37,12 +37,11 @@ async function runAdmin(
   path: string,
   body?: unknown,
 ): Promise<void> {
-  const uid = await context.client.enqueue({
+  const uid = await enqueueTask(context, {
     method,
     path,
     body: body === undefined ? undefined : JSON.stringify(body),
     admin: true,
-    signal: context.signal,
   });
   requireSuccess(context.node, await context.client.waitTask(uid, context.signal, true));
 }

@@ -3,7 +3,7 @@
 import { shardFilter } from '../../shared/core/topology.js';
 import type { NodeTask } from '../../shared/io/node-client.js';
 import type { Control, ReplayStep } from '../../shared/io/store.js';
-import { isTrouble, NodeTrouble, type PhysicalIndex, type StreamContext } from './context.js';
+import { enqueueTask, isTrouble, NodeTrouble, type PhysicalIndex, type StreamContext } from './context.js';
 import { buildRequests, joinArray } from './requests.js';
 
 type ReplayEntry = ReplayStep['entries'][number];
@@ -106,12 +106,12 @@ async function sendEntry(
       meta.mode === 'filter'
         ? { path: `${path}delete-batch`, body: joinArray(ids.map((id) => Buffer.from(JSON.stringify(id)))) }
         : { path: `${path}delete`, body: JSON.stringify({ filter: shardFilter([shard]) }) };
-    return [await context.client.enqueue({ method: 'POST', ...request, signal: context.signal })];
+    return [await enqueueTask(context, { method: 'POST', ...request })];
   }
   const uids: number[] = [];
   for (const { request } of buildRequests(context, entry, index.name, index.primaryKey)) {
     context.signal.throwIfAborted();
-    uids.push(await context.client.enqueue({ ...request, signal: context.signal }));
+    uids.push(await enqueueTask(context, request));
   }
   return uids;
 }

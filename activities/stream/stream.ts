@@ -39,6 +39,7 @@ export async function runStream(deps: ActivityDeps, run: StreamRun): Promise<'ov
     client: await deps.nodes.client(run.node),
     generation: takeover.generation,
     signal: run.signal,
+    lastTaskUid: null,
     indexes: new Map(),
   };
   const progress: StreamProgress = {
@@ -68,11 +69,30 @@ export async function runStream(deps: ActivityDeps, run: StreamRun): Promise<'ov
 async function prepare(context: StreamContext, unclean: boolean): Promise<void> {
   context.client = await context.nodes.client(context.node);
   await requireClaim(context.client, context.clusterId, context.node);
+  await requireTasks(context);
   await loadIndexes(context);
   if (unclean) await fenceNode(context);
   else await requireIndexes(context);
   await provision(context);
   await context.store.setUnclean(context.node, context.generation, false);
+}
+
+/** A node that knows fewer tasks than it has confirmed was restored from a backup: its documents went back too. */
+async function requireTasks(context: StreamContext): Promise<void> {
+  const streams = await context.store.readStreams();
+  const confirmed = streams.find((stream) => stream.node === context.node)?.lastTaskUid ?? null;
+  if (confirmed === null) return;
+  const { results } = await context.client.json<{ results: { uid: number }[] }>({
+    method: 'GET',
+    path: '/tasks?limit=1',
+    signal: context.signal,
+  });
+  const newest = results[0]?.uid ?? -1;
+  if (newest >= confirmed) return;
+  throw new NodeLost(
+    context.node,
+    `knows no task after ${newest}, but has confirmed task ${confirmed}: it was restored from a backup; remove it, empty it and add it again`,
+  );
 }
 
 /** A joining node gets every index of the topology, with the settings as of its position. */
@@ -123,7 +143,7 @@ async function deliverUntilOver(
     if (controls.length > 0) {
       await store.setUnclean(node, generation, true);
       await runControls(context, controls);
-      await store.setUnclean(node, generation, false);
+      await store.setUnclean(node, generation, false, context.lastTaskUid);
       // A replay that waits for its source would otherwise be asked for without a pause.
       if (!group) await sleep(options.pollMs);
     }

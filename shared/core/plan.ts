@@ -1,7 +1,7 @@
 // The plan of a change: the smallest diff between the committed replicas and the rendezvous target. Every leaving
 // replica is paired with an arriving one and goes only after it, so redundancy is never lowered.
 import { type Hash64, placeShards } from './placement.js';
-import { isDemoted } from './replica-states.js';
+import { isDemoted, isDiverged } from './replica-states.js';
 import { spreadMoves } from './spread.js';
 import type { NodeId, Replica, Topology, TopologyIndex, TopologyNode } from './topology.js';
 
@@ -91,7 +91,9 @@ function diffShard(replicas: readonly Replica[], target: NodeId[], desired: Set<
   const underWay: NodeId[] = [];
   for (const replica of replicas) {
     // A demoted replica is still its node's: it is promoted again, not copied again.
-    if (replica.state === 'in-sync' || isDemoted(replica)) held.push(replica);
+    // A diverged one is copied anew where it is wanted, and goes where it is not.
+    if (isDiverged(replica) && target.includes(replica.node)) continue;
+    if (replica.state === 'in-sync' || isDemoted(replica) || isDiverged(replica)) held.push(replica);
     else if (replica.state !== 'retained' && replica.state !== 'deleting') underWay.push(replica.node);
   }
   const arriving = target.filter(

@@ -39,6 +39,14 @@ export function isDemoted(replica: Replica): boolean {
   return replica.state === 'joined' && replica.moveId === null;
 }
 
+/** What owns a replica whose node answered otherwise than was promised: `diverged/<task>`. */
+export const DIVERGED = 'diverged/';
+
+/** A replica whose content differs: nobody may read it before it has been copied anew. */
+export function isDiverged(replica: Replica): boolean {
+  return replica.moveId?.startsWith(DIVERGED) === true;
+}
+
 /** False when the step would take the last in-sync replica of a shard: no transaction may do that. */
 export function keepsShardReadable(replicas: readonly Replica[], node: NodeId, to: ReplicaStage): boolean {
   if (to === 'in-sync') return true;

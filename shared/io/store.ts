@@ -78,6 +78,8 @@ export interface StreamPosition {
   lastError: string | null;
   /** False until the node has every index of the topology. */
   provisioned: boolean;
+  /** The newest task uid of the node that a confirmed write had, or null. */
+  lastTaskUid: number | null;
 }
 
 /** One entry as one node needs it. */
@@ -292,6 +294,7 @@ export interface Store {
     position: number,
     outcomes: EntryOutcome[],
     clean: boolean,
+    lastTaskUid?: number | null,
   ): Promise<void>;
   reportStream(node: NodeId, generation: number, lastError: string | null): Promise<void>;
   /** The user's settings of an index as of a journal number: what the settings entries up to it left. */
@@ -301,7 +304,7 @@ export interface Store {
   setPhysicalName(node: NodeId, generation: number, incarnation: number, name: string | null): Promise<void>;
   setProvisioned(node: NodeId, generation: number): Promise<void>;
   /** Marks that requests outside a group (controls, fences) are about to be sent, or are all answered. */
-  setUnclean(node: NodeId, generation: number, unclean: boolean): Promise<void>;
+  setUnclean(node: NodeId, generation: number, unclean: boolean, lastTaskUid?: number | null): Promise<void>;
   readStreams(): Promise<StreamPosition[]>;
   /** In-sync replicas of a lost or lagging node leave in-sync where another in-sync replica remains. */
   demoteNode(node: NodeId, cause: string): Promise<number>;

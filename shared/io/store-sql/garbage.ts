@@ -10,7 +10,8 @@ export async function collectGarbage(tx: Tx): Promise<number> {
     `SELECT MIN(position) AS lowest FROM (
        SELECT position FROM streams
        UNION ALL SELECT held_position FROM replicas WHERE held_position IS NOT NULL
-       UNION ALL SELECT snapshot_position FROM moves WHERE snapshot_position IS NOT NULL AND finished_at IS NULL)`,
+       UNION ALL SELECT m.snapshot_position FROM moves m JOIN replicas r ON r.move_id = m.id
+         WHERE m.snapshot_position IS NOT NULL AND m.finished_at IS NULL)`,
   );
   const open = await one<{ first: number | null }>(
     tx,

@@ -1,4 +1,5 @@
 // Changes and moves. Each (shard, node) row is owned by one move; every step commits its state before anyone acts.
+import { DIVERGED } from '../../core/replica-states.js';
 import type { NodeId } from '../../core/topology.js';
 import type { ChangeKind, ChangeRow, ChangeStatus, MovePhase, MoveRow, MoveStep, NewMove } from '../store.js';
 import { StateConflict } from '../store.js';
@@ -251,7 +252,7 @@ export async function holdReplica(tx: Tx, moveId: string): Promise<MoveRow> {
       [...key, moveId, await readEpoch(tx), heldPosition],
     );
   } else {
-    const mine = row.move_id === moveId || row.move_id === null || row.move_id.startsWith('diverged/');
+    const mine = row.move_id === moveId || row.move_id === null || row.move_id.startsWith(DIVERGED);
     if (!mine || !['copying', 'joined', 'verified'].includes(row.state))
       throw new StateConflict('replica_owned', `${place} is ${row.state} under ${row.move_id ?? 'no move'}`);
     await tx.run(

@@ -42,7 +42,8 @@ const MIGRATIONS: readonly string[][] = [
       PRIMARY KEY (seq, shard, node))`,
     `CREATE TABLE streams (
       node TEXT PRIMARY KEY, generation INTEGER NOT NULL, holder TEXT, position INTEGER NOT NULL,
-      unclean INTEGER NOT NULL, provisioned INTEGER NOT NULL, reported_at_ms INTEGER NOT NULL, last_error TEXT)`,
+      unclean INTEGER NOT NULL, provisioned INTEGER NOT NULL, reported_at_ms INTEGER NOT NULL, last_error TEXT,
+      last_task_uid INTEGER)`,
     `CREATE TABLE controls (
       id INTEGER PRIMARY KEY, node TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL UNIQUE, move_id TEXT,
       incarnation INTEGER, shard INTEGER, args TEXT NOT NULL, status TEXT NOT NULL, result TEXT)`,

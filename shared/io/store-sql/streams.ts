@@ -1,5 +1,6 @@
 // Streams: generations, groups to deliver, confirmations, demotion and promotion.
 import type { EntryMeta } from '../../core/entries.js';
+import { DIVERGED } from '../../core/replica-states.js';
 import type { NodeId } from '../../core/topology.js';
 import type { DeliveryEntry, DeliveryGroup, EntryOutcome, StreamPosition, StreamTakeover } from '../store.js';
 import { StaleGeneration } from '../store.js';
@@ -18,6 +19,7 @@ interface StreamRow {
   provisioned: number;
   reported_at_ms: number;
   last_error: string | null;
+  last_task_uid: number | null;
 }
 
 /** The stream's row, if the generation still holds it; throws StaleGeneration otherwise. */
@@ -36,9 +38,26 @@ export async function takeOverStream(tx: Tx, node: NodeId, holder: string): Prom
   return row ? { generation: row.generation, unclean: row.unclean === 1 } : null;
 }
 
-export async function setUnclean(tx: Tx, node: NodeId, generation: number, unclean: boolean): Promise<void> {
+export async function setUnclean(
+  tx: Tx,
+  node: NodeId,
+  generation: number,
+  unclean: boolean,
+  lastTaskUid?: number | null,
+): Promise<void> {
   await requireGeneration(tx, node, generation);
   await tx.run('UPDATE streams SET unclean = ? WHERE node = ?', [unclean ? 1 : 0, node]);
+  await setLastTaskUid(tx, node, lastTaskUid);
+}
+
+/** The newest node task that the stream has seen confirmed; a node that knows fewer has lost some. */
+async function setLastTaskUid(tx: Tx, node: NodeId, uid: number | null | undefined): Promise<void> {
+  if (uid === null || uid === undefined) return;
+  await tx.run('UPDATE streams SET last_task_uid = ? WHERE node = ? AND COALESCE(last_task_uid, -1) < ?', [
+    uid,
+    node,
+    uid,
+  ]);
 }
 
 export async function reportStream(
@@ -218,6 +237,7 @@ export async function confirmEntries(
   position: number,
   outcomes: EntryOutcome[],
   clean: boolean,
+  lastTaskUid?: number | null,
 ): Promise<void> {
   const stream = await requireGeneration(tx, node, generation);
   if (position < stream.position)
@@ -240,7 +260,7 @@ export async function confirmEntries(
         tx,
         node,
         `node ${node} answered ${outcome.status} to task ${outcome.seq}, which had ${known.outcome}`,
-        `diverged/${outcome.seq}`,
+        `${DIVERGED}${outcome.seq}`,
         known.incarnation,
       );
     }
@@ -249,6 +269,7 @@ export async function confirmEntries(
     'UPDATE streams SET position = ?, unclean = ?, reported_at_ms = ?, last_error = NULL WHERE node = ?',
     [position, clean ? 0 : 1, tx.nowMs, node],
   );
+  await setLastTaskUid(tx, node, lastTaskUid);
   await advanceTasks(tx);
 }
 
@@ -329,5 +350,6 @@ export async function readStreams(tx: Tx): Promise<StreamPosition[]> {
     reportedAtMs: row.reported_at_ms,
     lastError: row.last_error,
     provisioned: row.provisioned === 1,
+    lastTaskUid: row.last_task_uid,
   }));
 }
