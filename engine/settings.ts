@@ -1,5 +1,6 @@
 // Settings of an index: Meilisearch's keys and defaults, merging, and which attribute is filterable or sortable.
 import { ApiError } from '../shared/core/errors.js';
+import { defaultSettings as meilisearchDefaults } from '../shared/core/settings.js';
 
 export interface FilterableRule {
   attributePatterns: string[];
@@ -38,34 +39,7 @@ export interface Settings {
 
 /** What an index without settings of its own has. */
 export function defaultSettings(): Settings {
-  return {
-    displayedAttributes: ['*'],
-    searchableAttributes: ['*'],
-    filterableAttributes: [],
-    sortableAttributes: [],
-    rankingRules: ['words', 'typo', 'proximity', 'attributeRank', 'sort', 'wordPosition', 'exactness'],
-    stopWords: [],
-    nonSeparatorTokens: [],
-    separatorTokens: [],
-    dictionary: [],
-    synonyms: {},
-    distinctAttribute: null,
-    proximityPrecision: 'byWord',
-    typoTolerance: {
-      enabled: true,
-      minWordSizeForTypos: { oneTypo: 5, twoTypos: 9 },
-      disableOnWords: [],
-      disableOnAttributes: [],
-      disableOnNumbers: false,
-    },
-    faceting: { maxValuesPerFacet: 100, sortFacetValuesBy: { '*': 'alpha' } },
-    pagination: { maxTotalHits: 1000 },
-    embedders: {},
-    searchCutoffMs: null,
-    localizedAttributes: null,
-    facetSearch: true,
-    prefixSearch: 'indexingTime',
-  };
+  return meilisearchDefaults() as unknown as Settings;
 }
 
 type Kind = 'array' | 'string' | 'object' | 'integer' | 'boolean';

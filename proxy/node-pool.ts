@@ -1,5 +1,6 @@
 // Connections to the nodes of the current topology, and how costly each one looks: latency, requests in flight, and
 // a back-off with probes for nodes that fail.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeId, Topology } from '../shared/core/topology.js';
 import {
   NodeClient,
@@ -140,7 +141,7 @@ export class TopologyNodePool implements NodePool {
   private async drain(client: CountedClient): Promise<void> {
     const endMs = this.options.nowMs() + (this.options.drainMs ?? 30_000);
     while (client.inFlight > 0 && !this.closed && this.options.nowMs() < endMs) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
     await client.close();
   }

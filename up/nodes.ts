@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
+import { nodeUrlProblem, normalizeNodeUrl } from '../shared/core/node-address.js';
 import { findOnPath } from '../shared/io/temporal-binary.js';
 import { freePort } from '../shared/io/temporal-server.js';
 import type { DataFolder } from './data-folder.js';
@@ -49,15 +50,14 @@ export async function chooseNodeProgram(env: NodeJS.ProcessEnv = process.env): P
 export function givenNodes(urls: string[], env: NodeJS.ProcessEnv = process.env): LocalNode[] {
   const seen = new Set<string>();
   return urls.map((text, at) => {
-    let url: URL;
-    try {
-      url = new URL(text.includes('://') ? text : `http://${text}`);
-    } catch {
-      throw new Error(`--nodes: \`${text}\` is not a URL`);
+    const full = text.includes('://') ? text : `http://${text}`;
+    const problem = nodeUrlProblem(full);
+    if (problem !== null) {
+      const hint = problem.includes('credentials') ? ', in MIROIR_NODE_MASTER_KEY' : '';
+      // A URL with credentials must not be printed.
+      throw new Error(hint === '' ? `--nodes: \`${text}\` ${problem}` : `--nodes: a URL ${problem}${hint}`);
     }
-    if (url.username || url.password)
-      throw new Error('--nodes: pass the key in MIROIR_NODE_MASTER_KEY, not in the URL');
-    const normal = url.toString().replace(/\/$/, '');
+    const normal = normalizeNodeUrl(full);
     if (seen.has(normal)) throw new Error(`--nodes: ${normal} is listed twice`);
     seen.add(normal);
     return { id: `n${at + 1}`, url: normal, key: env.MIROIR_NODE_MASTER_KEY || null, child: null };

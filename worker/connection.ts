@@ -1,4 +1,5 @@
 // Connecting to Temporal: waits for a server that is not up yet, and says so.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import type { Log } from '../activities/deps.js';
@@ -21,7 +22,7 @@ export async function connectTemporal(
         { attempt },
         `Temporal at ${target.address} does not answer (${error instanceof Error ? error.message : String(error)}): trying again; set TEMPORAL_ADDRESS, or start it`,
       );
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await sleep(RETRY_MS);
     }
   }
 }

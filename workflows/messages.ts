@@ -1,5 +1,6 @@
 // What topologyChange takes, says and listens to. Types only: validation is an activity, for the plain Temporal CLI
 // starts workflows too.
+import type { ChangeOptions } from '../shared/core/change-options.js';
 import type { NodeId } from '../shared/core/topology.js';
 
 export interface ChangeNode {
@@ -7,18 +8,6 @@ export interface ChangeNode {
   url: string;
   zone?: string | null;
   weight?: number;
-}
-
-export interface ChangeOptions {
-  /** How long a moved shard's source is kept; 0 deletes it at once. */
-  retentionMs?: number;
-  /** Moves at the same time. */
-  concurrency?: number;
-  copyChunkDocuments?: number;
-  /** For each move. */
-  copyDocumentsPerSecond?: number;
-  /** How long one step of a move may fail and be tried again before it needs attention. */
-  stepDeadlineMs?: number;
 }
 
 export interface ChangeInput {

@@ -1,17 +1,20 @@
 // The first step of a change: its input is judged before anything is touched, for the plain Temporal CLI starts
 // workflows too. Every refusal says what is wrong and what to do.
 import { z } from 'zod';
+import { NODE_ID, NODE_ID_RULE, nodeUrlProblem, normalizeNodeUrl } from '../../shared/core/node-address.js';
 import type { NodeId, Topology } from '../../shared/core/topology.js';
 import type { ChangeInput, ChangeNode, ValidatedChange } from '../../workflows/messages.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
 
-const nodeId = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'letters, digits, hyphens, underscores, at most 64');
+const nodeId = z.string().regex(NODE_ID, NODE_ID_RULE);
+const nodeUrl = z.string().superRefine((text, ctx) => {
+  const problem = nodeUrlProblem(text);
+  if (problem !== null) ctx.addIssue(problem);
+});
 const newNode = z.strictObject({
   id: nodeId,
-  url: z.url({ protocol: /^https?$/ }),
+  url: nodeUrl,
   zone: z.string().min(1).nullable().optional(),
   weight: z.number().positive().max(1_000).optional(),
 });
@@ -78,7 +81,7 @@ export async function validateChange(
   return {
     changeId: run.changeId,
     kind: change.kind,
-    added: added.map((node) => ({ ...node, url: normalizeUrl(node.url) })),
+    added: added.map((node) => ({ ...node, url: normalizeNodeUrl(node.url) })),
     removed,
     searchable: defaults.searchable,
     options: {
@@ -95,24 +98,18 @@ function invalid(message: string) {
   return finalFailure('InvalidInput', message);
 }
 
-/** One spelling of a URL, so that a node cannot hide behind a trailing slash. */
-export function normalizeUrl(url: string): string {
-  const parsed = new URL(url);
-  return `${parsed.origin}${parsed.pathname.replace(/\/+$/, '')}`;
-}
-
 function requireDistinct(added: readonly ChangeNode[], removed: readonly NodeId[]): void {
   const ids = [...added.map((node) => node.id), ...removed];
   const twin = ids.find((id, position) => ids.indexOf(id) !== position);
   if (twin !== undefined) throw invalid(`node "${twin}" is named twice`);
-  const urls = added.map((node) => normalizeUrl(node.url));
+  const urls = added.map((node) => normalizeNodeUrl(node.url));
   const twinUrl = urls.find((url, position) => urls.indexOf(url) !== position);
   if (twinUrl !== undefined) throw invalid(`two nodes have the same URL ${twinUrl}`);
 }
 
 /** A node that a dead run has left `joining` may be added again. */
 function requireNew(topology: Topology, node: ChangeNode): void {
-  const url = normalizeUrl(node.url);
+  const url = normalizeNodeUrl(node.url);
   const sameId = topology.nodes.find((known) => known.id === node.id);
   if (sameId && !(sameId.state === 'joining' && sameId.url === url))
     throw invalid(

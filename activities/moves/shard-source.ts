@@ -1,4 +1,5 @@
 // Reading a shard of a move from a node, whatever name its index has there now.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeId, TopologyIndex } from '../../shared/core/topology.js';
 import { type NodeClient, NodeRefusal } from '../../shared/io/node-client.js';
 import type { MoveRow } from '../../shared/io/store.js';
@@ -23,7 +24,7 @@ export async function readFromNode<T>(
       return await read(await deps.nodes.client(node), name, index);
     } catch (error) {
       if (!(error instanceof NodeRefusal && error.code === 'index_not_found') || attempt >= 20) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
   }
 }

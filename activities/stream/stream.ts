@@ -1,5 +1,6 @@
 // A node's stream: the one writer beside which nothing changes documents on the node. Takeover, fence, then groups and
 // controls in turn until it is told to stop or a newer generation takes over.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeId } from '../../shared/core/topology.js';
 import { NodeRefusal, NodeUnreachable } from '../../shared/io/node-client.js';
 import { UnknownNode } from '../../shared/io/node-directory.js';
@@ -189,8 +190,4 @@ class Trouble {
     }
     await sleep(lost ? 2_000 : Math.min(50 * 2 ** this.attempt, 1_000));
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

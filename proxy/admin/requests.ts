@@ -1,6 +1,7 @@
 // What the admin API accepts: shapes by zod, then what must hold against the topology. Refusals name what and why.
 import { z } from 'zod';
 import { ApiError } from '../../shared/core/errors.js';
+import { NODE_ID, NODE_ID_RULE, nodeUrlProblem, normalizeNodeUrl } from '../../shared/core/node-address.js';
 import type { NodeId, Topology } from '../../shared/core/topology.js';
 
 const options = {
@@ -11,27 +12,16 @@ const options = {
   stepDeadlineMs: z.number().int().min(1_000).optional(),
 };
 
-const nodeId = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, 'must be letters, digits, hyphens and underscores, at most 64');
+const nodeId = z.string().regex(NODE_ID, NODE_ID_RULE);
 
 const nodeUrl = z.string().transform((text, ctx) => {
-  const problem = urlProblem(text);
+  const problem = nodeUrlProblem(text);
   if (problem !== null) {
     ctx.addIssue(problem);
     return z.NEVER;
   }
-  return text.replace(/\/+$/, '');
+  return normalizeNodeUrl(text);
 });
-
-function urlProblem(text: string): string | null {
-  if (!URL.canParse(text)) return 'is not a URL; expected for example `http://10.0.0.4:7700`';
-  const url = new URL(text);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'must begin with http:// or https://';
-  if (url.username !== '' || url.password !== '') return 'must not carry credentials; pass the key as `key`';
-  if (url.search !== '' || url.hash !== '') return 'must have no query and no fragment';
-  return null;
-}
 
 const addSchema = z.strictObject({
   nodes: z
@@ -100,7 +90,7 @@ export function checkAddition(topology: Topology, nodes: AddRequest['nodes']): v
   const urls = new Map<string, NodeId>();
   for (const node of nodes) {
     const known = topology.nodes.find((other) => other.id === node.id);
-    if (known && !(known.state === 'joining' && sameUrl(known.url, node.url))) {
+    if (known && !(known.state === 'joining' && known.url === node.url)) {
       throw refused(
         `Node \`${node.id}\` is already in the fleet (${known.state}, at ${publicUrl(known.url)}). ` +
           'Choose another id, or remove that node first.',
@@ -108,21 +98,15 @@ export function checkAddition(topology: Topology, nodes: AddRequest['nodes']): v
     }
     if (ids.has(node.id)) throw refused(`Node \`${node.id}\` is named twice. Give each node its own id.`);
     ids.add(node.id);
-    const place = new URL(node.url).href;
-    const holder = topology.nodes.find((one) => one.id !== node.id && sameUrl(one.url, node.url));
-    const other = holder?.id ?? urls.get(place);
+    const holder = topology.nodes.find((one) => one.id !== node.id && one.url === node.url);
+    const other = holder?.id ?? urls.get(node.url);
     if (other !== undefined) {
       throw refused(
         `Nodes \`${other}\` and \`${node.id}\` have the same URL ${node.url}. One node has one id.`,
       );
     }
-    urls.set(place, node.id);
+    urls.set(node.url, node.id);
   }
-}
-
-function sameUrl(a: string, b: string): boolean {
-  const path = (text: string) => new URL(text).href.replace(/\/+$/, '');
-  return path(a) === path(b);
 }
 
 /** Refuses to take away a node that is unknown, or whose replicas the others could not hold. */

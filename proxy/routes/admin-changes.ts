@@ -1,9 +1,10 @@
 // The admin API's changes: add, remove and drain nodes, rebalance, and act on moves that wait. Each answers at once
 // with the change's id; the work is Temporal's.
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { ChangeOptions } from '../../shared/core/change-options.js';
 import { ApiError } from '../../shared/core/errors.js';
 import { findNode, type Topology } from '../../shared/core/topology.js';
-import type { ChangeAction, ChangeInput, ChangeOptions } from '../../shared/io/changes.js';
+import type { ChangeAction, ChangeInput } from '../../shared/io/changes.js';
 import type { ChangeRow, NodeSecrets, Store } from '../../shared/io/store.js';
 import {
   type AddRequest,

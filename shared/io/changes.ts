@@ -1,19 +1,10 @@
 // Starts changes of the topology and acts on the running one, through Temporal. Connects on first use: a proxy
 // starts and searches without Temporal, and hears within seconds that it is away.
 import type { Client, Connection } from '@temporalio/client';
+import type { ChangeOptions } from '../core/change-options.js';
 import { ApiError } from '../core/errors.js';
 import type { NodeId } from '../core/topology.js';
 import type { ChangeKind, NodeInput } from './store.js';
-
-/** What a change may set for itself instead of the worker's configuration. */
-export interface ChangeOptions {
-  retentionMs?: number;
-  concurrency?: number;
-  copyChunkDocuments?: number;
-  copyDocumentsPerSecond?: number;
-  /** How long one step of a move may fail before the move waits for an operator. */
-  stepDeadlineMs?: number;
-}
 
 /** The input of the workflow `topologyChange`. Never a key: it is readable by everyone who may read workflows. */
 export interface ChangeInput {

@@ -1,4 +1,5 @@
 // One node: its connections and the few calls that Miroir makes. Raw bodies in and out; nothing is reparsed here.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import type { MeilisearchError } from '../core/errors.js';
 
@@ -156,7 +157,7 @@ export class NodeClient {
       const task = await this.json<NodeTask>({ method: 'GET', path: `/tasks/${uid}`, signal, admin });
       if (TERMINAL.has(task.status)) return task;
       signal?.throwIfAborted();
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      await sleep(delayMs);
     }
   }
 

@@ -2,6 +2,7 @@
 // asynchronous; every method is one transaction. Numbers that rise (epoch, seq, generation) never go back.
 import type { EntryMeta, EntryPart, TaskRow, TaskStatus } from '../core/entries.js';
 import type { MeilisearchError } from '../core/errors.js';
+import type { PlannedMove } from '../core/plan.js';
 import type { NodeId, NodeState, ReplicaState, Topology, TopologyNode } from '../core/topology.js';
 
 /** What a node is reached with. Never logged, never in workflow payloads. */
@@ -187,17 +188,13 @@ export type MovePhase =
   | 'skipped'
   | 'aborted';
 
-export interface MoveRow {
+/** A move of a plan; `copyFrom` is the source, or any in-sync replica. */
+export interface NewMove extends PlannedMove {
   id: string;
+}
+
+export interface MoveRow extends NewMove {
   changeId: string;
-  indexUid: string;
-  incarnation: number;
-  shard: number;
-  /** Whose replica goes away after the flip, or null when a replica is added. */
-  sourceNode: NodeId | null;
-  /** Where the documents are read from: the source, or any in-sync replica. */
-  copyFrom: NodeId;
-  targetNode: NodeId;
   phase: MovePhase;
   /** How often it has begun from nothing, with a snapshot; later steps that are tried again do not count. */
   attempt: number;
@@ -210,16 +207,6 @@ export interface MoveRow {
   flippedEpoch: number | null;
   startedAt: string | null;
   finishedAt: string | null;
-}
-
-export interface NewMove {
-  id: string;
-  indexUid: string;
-  incarnation: number;
-  shard: number;
-  sourceNode: NodeId | null;
-  copyFrom: NodeId;
-  targetNode: NodeId;
 }
 
 export interface MoveStep {

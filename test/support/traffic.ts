@@ -1,4 +1,5 @@
 // Writes and searches under which a fleet is changed, and the checks that nothing of them was lost.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Topology } from '../../shared/core/topology.js';
 import { Api } from '../../up/admin-api.js';
 import { checkDocuments, checkReplicas, waitForTasks } from '../../up/tour/checks.js';
@@ -103,7 +104,7 @@ export class Traffic {
       } catch (error) {
         this.tally.wrong.push(String(error));
       }
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await sleep(5);
     }
   }
 

@@ -1,6 +1,8 @@
 // miroir-ctl against a real admin API: what it asks, what it prints where, how it exits.
+
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { EXIT } from '../../ctl/exit.js';
 import { runCtl } from '../../ctl/program.js';
@@ -229,7 +231,7 @@ describe('changes', () => {
       pending: [],
     });
     const watching = ctl(['rebalance', 'start', '--watch']);
-    while (server.changes.started.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (server.changes.started.length === 0) await sleep(10);
     await server.store.openChange({ id: 'change-1', kind: 'rebalance', input: {}, runId: 'change-1' });
     await server.store.setChangeStatus('change-1', 'done');
     const { exitCode, stdout } = await watching;

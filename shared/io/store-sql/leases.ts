@@ -1,5 +1,5 @@
 // Proxy leases: granted at the current epoch only.
-import type { LeaseRow, RenewResult } from '../store.js';
+import type { LeaseRow, RenewResult, Store } from '../store.js';
 import { readEpoch } from './cluster.js';
 import type { Tx } from './driver.js';
 import { advanceTasks } from './progress.js';
@@ -7,17 +7,7 @@ import { advanceTasks } from './progress.js';
 /** Clocks of two hosts may drift apart by this much during a lease. */
 const DRIFT_MS = 500;
 
-export async function renewLease(
-  tx: Tx,
-  lease: {
-    proxyId: string;
-    url: string | null;
-    epoch: number;
-    oldestEpoch: number;
-    ttlMs: number;
-    graceMs?: number;
-  },
-): Promise<RenewResult> {
+export async function renewLease(tx: Tx, lease: Parameters<Store['renewLease']>[0]): Promise<RenewResult> {
   const epoch = await readEpoch(tx);
   if (lease.epoch !== epoch) return { granted: false, epoch };
   const untilMs = tx.nowMs + lease.ttlMs;
