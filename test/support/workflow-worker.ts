@@ -1,0 +1,100 @@
+// A Temporal worker in the test's own process: the built workflows, activities of the test's choice.
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import type { Activities } from '../../activities/index.js';
+import type { ChangeProgress } from '../../workflows/messages.js';
+import type { topologyChange } from '../../workflows/topology-change.js';
+
+const BUNDLE = resolve(import.meta.dirname, '../../dist/workflow-bundle.js');
+
+export const workflowBundle = { codePath: BUNDLE };
+
+export type ChangeHandle = WorkflowHandle<typeof topologyChange>;
+
+let installed = false;
+/** Once a process; the default logger tells every failed activity. */
+export function quietRuntime(): void {
+  if (!installed) Runtime.install({ logger: new DefaultLogger('ERROR') });
+  installed = true;
+}
+
+export class WorkflowWorker {
+  /** Which cluster's changes are meant; every test takes one of its own. */
+  clusterId = 'none';
+  readonly taskQueue = `workflows-${randomUUID()}`;
+  private running: Promise<void> = Promise.resolve();
+  private worker: Worker | null = null;
+
+  private constructor(
+    private readonly native: NativeConnection,
+    private readonly connection: Connection,
+    readonly client: Client,
+  ) {}
+
+  static async start(address: string, activities: Activities): Promise<WorkflowWorker> {
+    quietRuntime();
+    if (!existsSync(BUNDLE)) throw new Error('dist is not built: run `npm run build`');
+    const native = await NativeConnection.connect({ address });
+    const connection = await Connection.connect({ address });
+    const started = new WorkflowWorker(native, connection, new Client({ connection }));
+    started.worker = await Worker.create({
+      connection: native,
+      taskQueue: started.taskQueue,
+      activities,
+      workflowBundle,
+      maxHeartbeatThrottleInterval: 100,
+      defaultHeartbeatThrottleInterval: 100,
+      shutdownForceTime: 5_000,
+    });
+    started.running = started.worker.run();
+    return started;
+  }
+
+  renew(): void {
+    this.clusterId = `w${randomUUID().slice(0, 8)}`;
+  }
+
+  get changeWorkflowId(): string {
+    return `miroir/topology/${this.clusterId}`;
+  }
+
+  /** Starts a change as any client could. */
+  async change(input: unknown, workflowId = this.changeWorkflowId): Promise<ChangeHandle> {
+    return this.client.workflow.start<typeof topologyChange>('topologyChange', {
+      workflowId,
+      taskQueue: this.taskQueue,
+      args: [input as never],
+    });
+  }
+
+  async progress(): Promise<ChangeProgress> {
+    return this.client.workflow.getHandle(this.changeWorkflowId).query<ChangeProgress>('progress');
+  }
+
+  /** Waits until the change says of itself what is wanted. */
+  async until(wanted: (progress: ChangeProgress) => boolean): Promise<ChangeProgress> {
+    for (;;) {
+      const progress = await this.progress();
+      if (wanted(progress)) return progress;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+  }
+
+  async decide(update: 'retry' | 'skip' | 'abort', moveId?: string): Promise<string> {
+    return this.client.workflow
+      .getHandle(this.changeWorkflowId)
+      .executeUpdate<string, [{ moveId?: string }]>(update, {
+        args: [moveId === undefined ? {} : { moveId }],
+      });
+  }
+
+  async stop(): Promise<void> {
+    this.worker?.shutdown();
+    await this.running;
+    await this.connection.close();
+    await this.native.close();
+  }
+}
