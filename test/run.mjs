@@ -6,6 +6,7 @@ import { prepare, run } from '../prepare.mjs';
 
 /** In this order: what fails fastest comes first. */
 const PROJECTS = ['unit', 'node', 'workflow', 'e2e'];
+const NEED_TEMPORAL = ['workflow', 'e2e'];
 const bin = (name) => join('node_modules', '.bin', name);
 
 await prepare();
@@ -14,9 +15,15 @@ const failures = [];
 
 await step('types', bin('tsc'), ['--noEmit']);
 await step('lint', bin('biome'), ['check']);
-const env = { ...process.env, MIROIR_TEST_FULL: process.argv.includes('--full') ? '1' : '' };
-await findTemporal();
-for (const project of PROJECTS) await runProject(project);
+// `prepare` has just built what tests run as processes.
+const env = {
+  ...process.env,
+  MIROIR_TEST_SKIP_BUILD: '1',
+  MIROIR_TEST_FULL: process.argv.includes('--full') ? '1' : '',
+};
+const withTemporal = process.env.MIROIR_SKIP_TEMPORAL !== '1' && (await findTemporal());
+for (const project of PROJECTS)
+  if (withTemporal || !NEED_TEMPORAL.includes(project)) await runProject(project);
 
 console.log('');
 for (const failure of failures) console.log(`FAILED: ${failure}`);
@@ -31,14 +38,15 @@ async function step(name, command, args) {
 
 /** Fetches the Temporal server once, before tests wait for it, and tells the tests where it is. */
 async function findTemporal() {
-  if (process.env.MIROIR_SKIP_TEMPORAL === '1') return;
   const { resolveTemporal } = await import('../dist/shared/io/temporal-binary.js');
   try {
     const choice = await resolveTemporal({ progress: (line) => console.log(line) });
     if (choice.kind === 'binary') env.MIROIR_TEMPORAL_BIN = choice.path;
+    return true;
   } catch (error) {
     console.log(error.message);
     count(false, 'no Temporal server (set MIROIR_SKIP_TEMPORAL=1 to run without the tests that need one)');
+    return false;
   }
 }
 

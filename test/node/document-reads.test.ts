@@ -30,7 +30,7 @@ const DOCUMENTS = Array.from({ length: 90 }, (_, id) => {
 });
 
 describe.skipIf(!onRealMeilisearch)('document reads on real nodes', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'miroir-reads-'));
+  let dir: string;
   let node: NodeProcess;
   let client: NodeClient;
   let app: FastifyInstance;
@@ -48,6 +48,7 @@ describe.skipIf(!onRealMeilisearch)('document reads on real nodes', () => {
   }
 
   beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'miroir-reads-'));
     node = await startNode({ id: 'one', dir, masterKey: 'a-master-key-of-16' });
     client = new NodeClient({ id: 'one', url: node.url, adminKey: node.masterKey, dataKey: null });
     const hash = await loadHash();

@@ -243,10 +243,11 @@ describe.skipIf(!onRealMeilisearch)('beside a real Meilisearch', () => {
   let compiled: CompiledEngine;
   let real: NodeProcess;
   let engine: { url: string; process: TestProcess };
-  const directory = mkdtempSync(join(tmpdir(), 'miroir-likeness-'));
+  let directory: string;
   let dataKey = '';
 
   beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'miroir-likeness-'));
     compiled = await compileEngine();
     engine = await startEngine(compiled, { dbPath: join(directory, 'engine'), masterKey: MASTER_KEY });
     real = await startNode({ id: 'real', dir: directory, masterKey: MASTER_KEY });

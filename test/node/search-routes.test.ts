@@ -33,7 +33,7 @@ const DOCUMENTS = Array.from({ length: 240 }, (_, id) => ({
 const HOLDERS: Record<string, number[]> = { a: [0, 1], b: [2, 3], c: [4, 5], d: [0, 1, 2, 3, 4, 5] };
 
 describe.skipIf(!onRealMeilisearch)('search routes on real nodes', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'miroir-search-'));
+  let dir: string;
   let node: NodeProcess;
   let client: NodeClient;
   let app: FastifyInstance;
@@ -58,6 +58,7 @@ describe.skipIf(!onRealMeilisearch)('search routes on real nodes', () => {
   }
 
   beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'miroir-search-'));
     node = await startNode({ id: 'one', dir, masterKey: 'a-master-key-of-16' });
     client = new NodeClient({ id: 'one', url: node.url, adminKey: node.masterKey, dataKey: null });
     broken = createServer((request) => request.socket.destroy()).listen(0, '127.0.0.1');
