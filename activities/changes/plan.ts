@@ -15,6 +15,7 @@ export async function planChange(
 ): Promise<{ moves: number; documents: number }> {
   for (const id of change.removed)
     await deps.store.setNodeState(id, 'draining', `change ${change.changeId} drains ${id}`);
+  await demoteDead(deps, change);
   for (;;) {
     const topology = await deps.store.readTopology();
     const plan = planMoves({
@@ -35,31 +36,33 @@ export async function planChange(
   }
 }
 
+/** A node that leaves and does not answer is read from by nobody: its shards are copied from their other replicas. */
+async function demoteDead(deps: ActivityDeps, change: ValidatedChange): Promise<void> {
+  for (const id of change.removed) {
+    const client = await deps.nodes.client(id);
+    try {
+      await client.request({ method: 'GET', path: '/health', headersTimeoutMs: 3_000 });
+    } catch (error) {
+      await deps.store.demoteNode(id, `change ${change.changeId}: ${(error as Error).message}`);
+    }
+  }
+}
+
 /** How many documents the moves have to bring, asked of the nodes that they are read from. */
 async function countDocuments(deps: ActivityDeps, moves: readonly NewMove[]): Promise<number> {
-  const bySource = new Map<string, { incarnation: number; node: string; shards: number[] }>();
-  for (const move of moves) {
-    const key = `${move.incarnation}/${move.copyFrom}`;
-    const group = bySource.get(key) ?? { incarnation: move.incarnation, node: move.copyFrom, shards: [] };
-    group.shards.push(move.shard);
-    bySource.set(key, group);
-  }
   const topology = await deps.store.readTopology();
   let total = 0;
-  for (const { incarnation, node, shards } of bySource.values()) {
-    const index = topology.indexes.find((candidate) => candidate.incarnation === incarnation);
-    const name = index?.physicalNames[node];
+  for (const move of moves) {
+    const index = topology.indexes.find((candidate) => candidate.incarnation === move.incarnation);
+    const name = index?.physicalNames[move.copyFrom];
     if (name === undefined) continue;
-    // A shard that is in several moves is brought to several nodes.
-    for (const shard of shards) {
-      const client = await deps.nodes.client(node);
-      const answer = await client.json<{ total: number }>({
-        method: 'POST',
-        path: `/indexes/${name}/documents/fetch`,
-        body: JSON.stringify({ limit: 0, filter: shardFilter([shard]) }),
-      });
-      total += answer.total;
-    }
+    const client = await deps.nodes.client(move.copyFrom);
+    const answer = await client.json<{ total: number }>({
+      method: 'POST',
+      path: `/indexes/${name}/documents/fetch`,
+      body: JSON.stringify({ limit: 0, filter: shardFilter([move.shard]) }),
+    });
+    total += answer.total;
   }
   return total;
 }

@@ -1,0 +1,89 @@
+// Nodes that die: tasks succeed without them, they catch up when they return, they can be removed for good, and one
+// that comes back empty is recognised and read by nobody.
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Topology } from '../../shared/core/topology.js';
+import { useCluster } from '../support/cluster.js';
+import { expectWhole, Traffic } from '../support/traffic.js';
+
+const SHARDS = 4;
+
+function statesOf(topology: Topology, node: string): string[] {
+  const states = topology.indexes.flatMap((index) =>
+    index.shards.flatMap((replicas) =>
+      replicas.filter((replica) => replica.node === node).map((replica) => replica.state),
+    ),
+  );
+  return [...new Set(states)].sort();
+}
+
+describe('a fleet of four nodes', () => {
+  const cluster = useCluster({
+    nodes: 4,
+    replicationFactor: 2,
+    shardCount: SHARDS,
+    env: { MIROIR_DEMOTE_AFTER_MS: '500' },
+  });
+  let traffic: Traffic;
+  const topology = () => cluster().admin<Topology>('GET', '/_miroir/topology');
+
+  beforeAll(async () => {
+    traffic = new Traffic(cluster(), 300);
+    await traffic.load();
+  }, 120_000);
+  afterAll(async () => {
+    await traffic?.close();
+  });
+
+  it('writes and searches on while a node is dead, and takes it back when it has caught up', async () => {
+    await cluster().kill('node-2');
+    traffic.start(21);
+    const write = { method: 'PUT', body: [{ id: 'during', title: 'written while a node is dead' }] };
+    const task = await cluster().write('/indexes/busy/documents', write);
+    traffic.model.acknowledge({ kind: 'update', documents: write.body }, task.uid);
+    expect(task.status).toBe('succeeded');
+    expect(statesOf(await topology(), 'node-2')).not.toContain('in-sync');
+
+    await cluster().restart('node-2');
+    await cluster().until('the return of node-2', 60_000, async () => {
+      const states = statesOf(await topology(), 'node-2');
+      return states.length === 1 && states[0] === 'in-sync' ? true : null;
+    });
+    await traffic.stop();
+    expect(traffic.tally.wrong).toEqual([]);
+    expect(await traffic.check()).toEqual(expectWhole(traffic.model, 2 * SHARDS));
+  }, 120_000);
+
+  it('removes a node that is dead for good', async () => {
+    await cluster().kill('node-4');
+    traffic.start(22);
+    await cluster().removeNode('node-4', { retentionMs: 0 });
+    await traffic.stop();
+    expect(traffic.tally.wrong).toEqual([]);
+    expect((await topology()).nodes.map((node) => node.id)).toEqual(['node-1', 'node-2', 'node-3']);
+    expect(await traffic.check()).toEqual(expectWhole(traffic.model, 2 * SHARDS));
+  }, 180_000);
+
+  it('recognises a node that comes back empty, and reads from the others', async () => {
+    const dbPath = join(cluster().dir, 'node-3', 'data');
+    await cluster().kill('node-3');
+    rmSync(dbPath, { recursive: true, force: true });
+    await cluster().restart('node-3');
+    const write = { method: 'PUT', body: [{ id: 'after', title: 'written after a node was wiped' }] };
+    const task = await cluster().write('/indexes/busy/documents', write);
+    traffic.model.acknowledge({ kind: 'update', documents: write.body }, task.uid);
+    expect(task.status).toBe('succeeded');
+    expect(statesOf(await topology(), 'node-3')).not.toContain('in-sync');
+    const status = await cluster().admin<{
+      streams?: unknown;
+      nodes: { id: string; stream: { lastError: string | null } }[];
+    }>('GET', '/_miroir/status');
+    const text = JSON.stringify(status);
+    expect(text).toContain('bears no claim');
+    const found = await cluster().request<{ estimatedTotalHits: number }>('/indexes/calm/search', {
+      body: { q: 'heron' },
+    });
+    expect(found.body.estimatedTotalHits).toBe(300);
+  }, 120_000);
+});
