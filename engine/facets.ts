@@ -2,7 +2,7 @@
 import { ApiError } from '../shared/core/errors.js';
 import type { IndexData } from './index-data.js';
 import { floatText } from './raw-json.js';
-import { filterablePatterns, filterFeatures, patternCovers } from './settings.js';
+import { describeFilterable, filterFeatures, patternCovers } from './settings.js';
 
 export interface Facets {
   /** JSON texts, in the order of Meilisearch's keys. */
@@ -15,11 +15,7 @@ export function facetAttributes(index: IndexData, facets: string[]): string[] {
   const attributes = new Set<string>();
   for (const facet of facets) {
     if (facet !== '*' && !filterFeatures(index.settings, facet)) {
-      const patterns = filterablePatterns(index.settings);
-      const available =
-        patterns.length === 0
-          ? 'This index does not have configured filterable attributes.'
-          : `Available filterable attributes patterns are: \`${patterns.join(', ')}\`.`;
+      const available = describeFilterable(index.settings);
       throw new ApiError(
         'invalid_search_facets',
         `Invalid facet distribution: Pattern \`${facet}\` is not filterable. ${available}`,

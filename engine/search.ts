@@ -12,7 +12,7 @@ import { parseQuery } from './query.js';
 import { buildRules, mergeRanks, orderDocuments, type Rule } from './ranking.js';
 import { floatText, joinFields } from './raw-json.js';
 import type { SearchParameters } from './search-parameters.js';
-import { filterablePatterns, filterFeatures, isSortable } from './settings.js';
+import { describeFilterable, filterFeatures, isSortable } from './settings.js';
 
 /** Throws Meilisearch's error for sorts and attributes that the settings do not allow. */
 export function checkSort(index: IndexData, sort: string[], code: string): void {
@@ -45,11 +45,7 @@ function check(index: IndexData, parameters: SearchParameters): void {
   }
   const { distinct, attributesToSearchOn } = parameters;
   if (distinct !== null && !filterFeatures(index.settings, distinct)) {
-    const patterns = filterablePatterns(index.settings);
-    const available =
-      patterns.length === 0
-        ? 'This index does not have configured filterable attributes.'
-        : `Available filterable attributes patterns are: \`${patterns.join(', ')}\`.`;
+    const available = describeFilterable(index.settings);
     throw new ApiError(
       'invalid_search_distinct',
       `Index \`${index.uid}\`: Attribute \`${distinct}\` is not filterable and thus, cannot be used as distinct attribute. ${available}`,

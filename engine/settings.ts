@@ -218,6 +218,14 @@ export function filterablePatterns(settings: Settings): string[] {
   return [...new Set(patterns)].sort();
 }
 
+/** What a message says of the filterable attributes that there are. */
+export function describeFilterable(settings: Settings): string {
+  const patterns = filterablePatterns(settings);
+  return patterns.length === 0
+    ? 'This index does not have configured filterable attributes.'
+    : `Available filterable attributes patterns are: \`${patterns.join(', ')}\`.`;
+}
+
 export function isSortable(settings: Settings, attribute: string): boolean {
   return settings.sortableAttributes.some((pattern) => patternCovers(pattern, attribute));
 }

@@ -11,6 +11,7 @@ import { gatherMerged } from '../../shared/core/search-gather.js';
 import { nodeBody, planSearch } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
+import { sampleIndex } from '../support/sample-topology.js';
 
 export interface RecordedAnswers {
   class: string;
@@ -43,23 +44,11 @@ export function readRecording(name: string): Recording {
     const read = JSON.parse(line) as RecordedAnswers;
     return { ...read, query: JSON.parse(fromByteText(JSON.stringify(read.query))) as SearchQuery };
   });
-  return { name, index: indexOf(name, primaryKey, settings), parts, answers };
-}
-
-function indexOf(uid: string, primaryKey: string, settings: Record<string, unknown>): TopologyIndex {
   return {
-    uid,
-    incarnation: 1,
-    primaryKey,
-    shardCount: 64,
-    replicationFactor: 1,
-    settings,
-    visible: true,
-    createdAt: '',
-    updatedAt: '',
-    deletedSeq: null,
-    physicalNames: {},
-    shards: [],
+    name,
+    index: sampleIndex([], { uid: name, primaryKey, settings, shardCount: 64 }),
+    parts,
+    answers,
   };
 }
 

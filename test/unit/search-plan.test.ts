@@ -9,22 +9,10 @@ import {
   type SearchQuery,
 } from '../../shared/core/search-request.js';
 import { shardFilter, type TopologyIndex } from '../../shared/core/topology.js';
+import { sampleIndex } from '../support/sample-topology.js';
 
 function indexWith(settings: Record<string, unknown>): TopologyIndex {
-  return {
-    uid: 'books',
-    incarnation: 1,
-    primaryKey: 'id',
-    shardCount: 4,
-    replicationFactor: 1,
-    settings,
-    visible: true,
-    createdAt: '',
-    updatedAt: '',
-    deletedSeq: null,
-    physicalNames: {},
-    shards: [],
-  };
+  return sampleIndex([], { uid: 'books', shardCount: 4, settings });
 }
 
 function bodyOf(

@@ -5,7 +5,7 @@ import type { NodeId } from '../../core/topology.js';
 import type { DeliveryEntry, DeliveryGroup, EntryOutcome, StreamPosition, StreamTakeover } from '../store.js';
 import { StaleGeneration } from '../store.js';
 import { bumpEpoch, readEpoch } from './cluster.js';
-import { isoTime, one, parseJson, type Tx, toJson } from './driver.js';
+import { isoTime, one, parseJson, type SqlValue, type Tx, toJson } from './driver.js';
 import { advanceTasks } from './progress.js';
 
 export const LIVE = `('joined', 'verified', 'in-sync', 'retained')`;
@@ -301,18 +301,18 @@ async function leaveInSync(
     AND EXISTS (SELECT 1 FROM replicas o WHERE o.incarnation = replicas.incarnation AND o.shard = replicas.shard
       AND o.node <> replicas.node AND o.state = 'in-sync')`;
   const params = incarnation === null ? [node] : [node, incarnation];
-  const found = await one<{ count: number }>(
-    tx,
-    `SELECT COUNT(*) AS count FROM replicas WHERE ${condition}`,
-    params,
-  );
-  if (!found || found.count === 0) return readEpoch(tx);
+  if (!(await anyReplica(tx, condition, params))) return readEpoch(tx);
   const epoch = await bumpEpoch(tx, cause);
   await tx.run(
     `UPDATE replicas SET state = 'joined', move_id = ?, since_epoch = ?, left_epoch = ? WHERE ${condition}`,
     [mark, epoch, epoch, ...params],
   );
   return epoch;
+}
+
+/** Whether a new epoch is due at all: one that changes nothing would make every proxy report for nothing. */
+async function anyReplica(tx: Tx, condition: string, params: SqlValue[]): Promise<boolean> {
+  return (await one(tx, `SELECT 1 AS found FROM replicas WHERE ${condition} LIMIT 1`, params)) !== undefined;
 }
 
 export async function demoteNode(tx: Tx, node: NodeId, cause: string): Promise<number> {
@@ -326,12 +326,7 @@ export async function promoteNode(tx: Tx, node: NodeId, generation: number, caus
   const condition = `node = ? AND state = 'joined' AND move_id IS NULL
     AND incarnation IN (SELECT incarnation FROM indexes WHERE watermark <= ?)`;
   const params = [node, stream.position];
-  const found = await one<{ count: number }>(
-    tx,
-    `SELECT COUNT(*) AS count FROM replicas WHERE ${condition}`,
-    params,
-  );
-  if (!found || found.count === 0) return readEpoch(tx);
+  if (!(await anyReplica(tx, condition, params))) return readEpoch(tx);
   const epoch = await bumpEpoch(tx, cause);
   await tx.run(
     `UPDATE replicas SET state = 'in-sync', since_epoch = ?, left_epoch = NULL WHERE ${condition}`,
