@@ -20,6 +20,11 @@ function isOpen(path: string): boolean {
   return path === '/health' || path === '/' || path === '/_miroir' || path.startsWith('/_miroir/');
 }
 
+function pathOf(url: string): string {
+  const at = url.indexOf('?');
+  return at < 0 ? url : url.slice(0, at);
+}
+
 /** Builds the app. `groups` are the routes that live in files of their own (documents, search, admin). */
 export async function buildApp(
   ctx: ProxyContext,
@@ -29,6 +34,8 @@ export async function buildApp(
     loggerInstance: ctx.log,
     // A line per request would cost more than the request.
     logController: new LogController({ disableRequestLogging: true }),
+    // So would a logger of its own for each request, whose redaction is prepared anew.
+    childLoggerFactory: (logger) => logger,
     bodyLimit: ctx.options.payloadLimitBytes,
     // An upload may take as long as it moves; a client that sends no headers may not.
     requestTimeout: 0,
@@ -39,7 +46,8 @@ export async function buildApp(
   registerBodies(app, ctx.options.payloadLimitBytes);
   registerReplies(app, ctx.options.payloadLimitBytes);
 
-  app.addHook('onRequest', async (request, reply) => {
+  // Hooks on the path of every request take callbacks: an async one costs a promise each.
+  app.addHook('onRequest', (request, reply, done) => {
     // Meilisearch answers browsers of every origin; its keys are the protection.
     reply.header('access-control-allow-origin', '*');
     if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined) {
@@ -47,11 +55,18 @@ export async function buildApp(
       reply.header('access-control-allow-methods', 'GET, POST, PUT, PATCH, DELETE');
       reply.header('access-control-allow-headers', headers ?? '*');
       reply.header('access-control-max-age', '86400');
-      return reply.code(200).send();
+      reply.code(200).send();
+      return;
     }
-    const path = request.url.split('?', 1)[0]!;
-    if (request.is404 || isOpen(path)) return;
-    authorizeClient(request.headers.authorization, ctx.options.masterKey);
+    try {
+      if (!request.is404 && !isOpen(pathOf(request.url))) {
+        authorizeClient(request.headers.authorization, ctx.options.masterKey);
+      }
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    done();
   });
 
   registerMetrics(app, ctx);

@@ -36,11 +36,12 @@ export function registerMetrics(app: FastifyInstance, ctx: ProxyContext): void {
     },
   });
 
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     // Routes, never paths: a label per index would grow without end.
     const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
     const labels = { method: request.method, route, status: String(reply.statusCode) };
     requests.observe(labels, reply.elapsedTime / 1_000);
+    done();
   });
 
   app.get('/metrics', async (_request, reply) => {

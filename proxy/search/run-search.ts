@@ -101,10 +101,9 @@ function mergeGrowing(
       const leftMs = ctx.options.searchDeadlineMs - (performance.now() - startedMs);
       if (leftMs <= 0) return null;
       try {
-        const signal = AbortSignal.timeout(Math.ceil(leftMs));
         const response = await ctx.nodes
           .client(node)
-          ?.request({ ...searchRequest(names[node]!, body), signal });
+          ?.request({ ...searchRequest(names[node]!, body), deadlineMs: Math.ceil(leftMs) });
         return response?.status === 200 ? response.body.toString('latin1') : null;
       } catch (error) {
         ctx.log.debug({ node, error: String(error) }, 'a node did not answer a second question');

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import type { MeilisearchError } from '../core/errors.js';
+import { exchange } from './node-exchange.js';
 
 export interface NodeResponse {
   status: number;
@@ -19,6 +20,8 @@ export interface NodeRequest {
   signal?: AbortSignal;
   /** Time until the headers of the answer; 0 waits for ever. */
   headersTimeoutMs?: number;
+  /** Time until the whole answer is there; then NodeUnreachable is thrown. Cheaper than a signal. */
+  deadlineMs?: number;
   /** Uses the admin key instead of the data key. */
   admin?: boolean;
 }
@@ -103,17 +106,18 @@ export class NodeClient {
     if (authorization !== null) headers.authorization = authorization;
     if (request.body !== undefined) headers['content-type'] = request.contentType ?? 'application/json';
     try {
-      const answer = await this.pool.request({
-        method: request.method,
-        path: this.prefix + request.path,
-        headers,
-        body: request.body ?? null,
-        signal: request.signal ?? null,
-        headersTimeout: request.headersTimeoutMs ?? 60_000,
-        bodyTimeout: 60_000,
-      });
-      const body = Buffer.from(await answer.body.arrayBuffer());
-      return { status: answer.statusCode, body };
+      return await exchange(
+        this.pool,
+        {
+          method: request.method,
+          path: this.prefix + request.path,
+          headers,
+          body: request.body ?? null,
+          headersTimeout: request.headersTimeoutMs ?? 60_000,
+          bodyTimeout: 60_000,
+        },
+        request,
+      );
     } catch (error) {
       if (request.signal?.aborted) throw request.signal.reason ?? error;
       throw new NodeUnreachable(this.id, this.url, error);
