@@ -39,9 +39,9 @@ describe('a fleet of four nodes', () => {
   it('writes and searches on while a node is dead, and takes it back when it has caught up', async () => {
     await cluster().kill('node-2');
     traffic.start(21);
-    const write = { method: 'PUT', body: [{ id: 'during', title: 'written while a node is dead' }] };
-    const task = await cluster().write('/indexes/busy/documents', write);
-    traffic.model.acknowledge({ kind: 'update', documents: write.body }, task.uid);
+    const body = Array.from({ length: 50 }, (_, at) => ({ id: `during-${at}`, title: 'written meanwhile' }));
+    const task = await cluster().write('/indexes/busy/documents', { method: 'PUT', body });
+    traffic.model.acknowledge({ kind: 'update', documents: body }, task.uid);
     expect(task.status).toBe('succeeded');
     expect(statesOf(await topology(), 'node-2')).not.toContain('in-sync');
 
@@ -70,17 +70,16 @@ describe('a fleet of four nodes', () => {
     await cluster().kill('node-3');
     rmSync(dbPath, { recursive: true, force: true });
     await cluster().restart('node-3');
-    const write = { method: 'PUT', body: [{ id: 'after', title: 'written after a node was wiped' }] };
-    const task = await cluster().write('/indexes/busy/documents', write);
-    traffic.model.acknowledge({ kind: 'update', documents: write.body }, task.uid);
+    const body = Array.from({ length: 50 }, (_, at) => ({
+      id: `after-${at}`,
+      title: 'written after the loss',
+    }));
+    const task = await cluster().write('/indexes/busy/documents', { method: 'PUT', body });
+    traffic.model.acknowledge({ kind: 'update', documents: body }, task.uid);
     expect(task.status).toBe('succeeded');
     expect(statesOf(await topology(), 'node-3')).not.toContain('in-sync');
-    const status = await cluster().admin<{
-      streams?: unknown;
-      nodes: { id: string; stream: { lastError: string | null } }[];
-    }>('GET', '/_miroir/status');
-    const text = JSON.stringify(status);
-    expect(text).toContain('bears no claim');
+    const status = await cluster().admin('GET', '/_miroir/status');
+    expect(JSON.stringify(status)).toContain('bears no claim');
     const found = await cluster().request<{ estimatedTotalHits: number }>('/indexes/calm/search', {
       body: { q: 'heron' },
     });

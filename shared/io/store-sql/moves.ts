@@ -237,11 +237,12 @@ export async function holdReplica(tx: Tx, moveId: string): Promise<MoveRow> {
   if (!index || index.deleted_seq !== null)
     throw new StateConflict('index_deleted', `the index ${move.indexUid} has been deleted`);
   await dropWaitingControls(tx, moveId);
+  const copyFrom = await chooseReadableSource(tx, move);
   const row = await readReplica(tx, move, move.targetNode);
   const key = [move.incarnation, move.shard, move.targetNode];
   // Payloads are kept from here on: the snapshot's position can only be later.
   const source = await one<{ position: number }>(tx, 'SELECT position FROM streams WHERE node = ?', [
-    move.copyFrom,
+    copyFrom,
   ]);
   const heldPosition = source?.position ?? null;
   const place = `shard ${move.shard} of ${move.indexUid} on node ${move.targetNode}`;
@@ -268,6 +269,18 @@ export async function holdReplica(tx: Tx, moveId: string): Promise<MoveRow> {
     [isoTime(tx.nowMs), moveId],
   );
   return requireMove(tx, moveId);
+}
+
+/** A copy source that has left in-sync since the plan is replaced by one that is there. */
+async function chooseReadableSource(tx: Tx, move: MoveRow): Promise<NodeId> {
+  const readable = await tx.all<{ node: string }>(
+    `SELECT node FROM replicas WHERE incarnation = ? AND shard = ? AND state = 'in-sync' ORDER BY node`,
+    [move.incarnation, move.shard],
+  );
+  const other = readable[0]?.node;
+  if (other === undefined || readable.some((replica) => replica.node === move.copyFrom)) return move.copyFrom;
+  await tx.run('UPDATE moves SET copy_from = ? WHERE id = ?', [other, move.id]);
+  return other;
 }
 
 const SNAPSHOT_CHUNK = 10_000;
