@@ -17,7 +17,7 @@ export async function prepare() {
   process.chdir(root);
   if (changedMs('node_modules/.package-lock.json') < changedMs('package-lock.json')) {
     console.log('Installing packages ...');
-    await must('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
+    await must('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
   }
   const newest = Math.max(
     changedMs('tsconfig.build.json'),

@@ -81,10 +81,13 @@ export async function waitForChange(
 
 /** One line about how far a change is. */
 export function describeProgress(change: ChangeView): string {
+  const kind = change.kind ?? 'change';
+  if (change.error !== null) return `${kind}: ${change.error}`;
+  if (change.moves.length === 0)
+    return `${kind}: ${change.status === 'running' ? 'preparing' : 'nothing to move'}`;
   const done = change.moves.filter((move) => move.phase === 'done').length;
   const copied = change.moves.reduce((sum, move) => sum + move.documentsCopied, 0);
   const failed = change.moves.find((move) => move.lastError !== null && move.phase !== 'done');
-  if (change.error !== null) return `${change.kind ?? 'change'}: ${change.error}`;
   const trouble = failed ? `; ${failed.indexUid}/${failed.shard}: ${failed.lastError}` : '';
-  return `${change.kind ?? 'change'}: ${done}/${change.moves.length} moves done, ${copied} documents copied${trouble}`;
+  return `${kind}: ${done}/${change.moves.length} moves done, ${copied} documents copied${trouble}`;
 }
