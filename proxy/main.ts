@@ -7,6 +7,7 @@ import { type Config, ConfigError, configFileOf, loadConfig } from '../shared/io
 import { loadHash } from '../shared/io/hash.js';
 import { createLogger } from '../shared/io/observe.js';
 import { openStore } from '../shared/io/open-store.js';
+import { StoreUnavailable } from '../shared/io/store-failure.js';
 import { buildApp } from './app.js';
 import type { ProxyContext } from './context.js';
 import { TopologyNodePool } from './node-pool.js';
@@ -121,7 +122,11 @@ export async function main(args: readonly string[]): Promise<void> {
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   main(process.argv.slice(2)).catch((error) => {
     const readable =
-      error instanceof ConfigError ? error.message : error instanceof Error ? error.stack : error;
+      error instanceof ConfigError || error instanceof StoreUnavailable
+        ? error.message
+        : error instanceof Error
+          ? error.stack
+          : error;
     process.stderr.write(`${readable}\n`);
     process.exit(error instanceof ConfigError ? 2 : 1);
   });

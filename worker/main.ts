@@ -13,6 +13,7 @@ import { loadHash } from '../shared/io/hash.js';
 import { createNodeDirectory } from '../shared/io/node-directory.js';
 import { createLogger } from '../shared/io/observe.js';
 import { openStore } from '../shared/io/open-store.js';
+import { StoreUnavailable } from '../shared/io/store-failure.js';
 import { loadWorkflows } from './bundle.js';
 import { connectTemporal, hasSearchAttributes } from './connection.js';
 import { StreamKeeper } from './stream-keeper.js';
@@ -141,7 +142,11 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     () => process.exit(),
     (error: unknown) => {
       const message =
-        error instanceof ConfigError ? error.message : error instanceof Error ? error.stack : String(error);
+        error instanceof ConfigError || error instanceof StoreUnavailable
+          ? error.message
+          : error instanceof Error
+            ? error.stack
+            : String(error);
       process.stderr.write(`miroir worker: ${message}\n`);
       process.exit(1);
     },
