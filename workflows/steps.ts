@@ -8,7 +8,8 @@ const HEARTBEAT = '10s';
 
 /** Short steps that change state: tried until they succeed. */
 export const meta = proxyActivities<Activities>({
-  startToCloseTimeout: '1m',
+  // A worker that was stopped may have been given the step: nobody should wait long for it.
+  startToCloseTimeout: '15s',
   retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
 });
 
@@ -45,4 +46,10 @@ export const stream = proxyActivities<Activities>({
   startToCloseTimeout: '2h',
   heartbeatTimeout: HEARTBEAT,
   retry: { initialInterval: '100ms', maximumInterval: '2s', backoffCoefficient: 1.5 },
+});
+
+/** The end of a change: removed nodes are emptied. */
+export const closing = proxyActivities<Activities>({
+  startToCloseTimeout: '2m',
+  retry: { initialInterval: '200ms', maximumInterval: '10s', nonRetryableErrorTypes: FINAL },
 });

@@ -19,7 +19,7 @@ import type { ChangeInput, ChangeProgress, ValidatedChange } from './messages.js
 import { settleMove } from './move-shard.js';
 import { runMove } from './run-move.js';
 import { showPhase } from './search-attributes.js';
-import { long, meta } from './steps.js';
+import { closing, long, meta } from './steps.js';
 
 /** Children started a run: history stays small, continue-as-new carries on. */
 const STARTS_A_RUN = 400;
@@ -99,7 +99,8 @@ async function runMoves(state: ChangeState, change: ValidatedChange, input: Chan
       continue;
     }
     if (state.isComplete()) return;
-    if (state.isIdle() && state.failed.size > 0 && !full) {
+    // Moves that are only retained go on by themselves; nobody has to wait for them to hear of a failure.
+    if (state.running.size === 0 && state.failed.size > 0 && !full) {
       await waitForOperator(state, change);
       continue;
     }
@@ -123,7 +124,7 @@ async function waitForOperator(state: ChangeState, change: ValidatedChange): Pro
 async function finish(state: ChangeState, change: ValidatedChange): Promise<void> {
   state.close();
   state.setPhase('finishing');
-  await meta.finishChange.executeWithOptions({ summary: 'finish' }, [change]);
+  await closing.finishChange.executeWithOptions({ summary: 'finish' }, [change]);
   showPhase(change, 'done');
   state.setPhase('done');
   await condition(allHandlersFinished);

@@ -29,7 +29,7 @@ describe('a worker that is stopped and continued', () => {
       await c.startWorker(zombie, `${point}=stop`);
       const { node } = { node: (await c.spawnNode()).id };
       traffic.start(7);
-      const adding = c.addNodeWith([node], { retentionMs: 0, copyChunkDocuments: 20 });
+      const adding = c.addNodeWith([node], { retentionMs: 0, copyChunkDocuments: 20 }, 200_000);
       adding.catch(() => undefined);
       await c.waitForLog(zombie, `fault: stop at ${point.split('@')[0]}`);
       await c.startWorker(successor);
