@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { Client, Connection, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/index.js';
 import type { ChangeProgress } from '../../workflows/messages.js';
@@ -12,7 +12,7 @@ const BUNDLE = resolve(import.meta.dirname, '../../dist/workflow-bundle.js');
 
 export const workflowBundle = { codePath: BUNDLE };
 
-export type ChangeHandle = WorkflowHandle<typeof topologyChange>;
+export type ChangeHandle = WorkflowHandleWithFirstExecutionRunId<typeof topologyChange>;
 
 let installed = false;
 /** Once a process; the default logger tells every failed activity. */

@@ -149,6 +149,20 @@ describe('a move that fails for good', () => {
     expect(moves.calls).toContain('attention over');
   });
 
+  it('is told at once, though others are still retained', async () => {
+    moves.options = { retentionMs: 3_600_000, concurrency: 1 };
+    moves.break('copy 1', 'the source is gone');
+    const handle = await worker.change(REBALANCE);
+    expect(await attention()).toMatchObject({ moves: { retaining: 2, running: 0, failed: 1, done: 0 } });
+    await handle.cancel();
+    await failure(handle.result());
+    expect(moves.calls.filter((call) => call.startsWith('delete')).sort()).toEqual([
+      'delete source 0',
+      'delete source 2',
+      'delete target 1',
+    ]);
+  });
+
   it('is decided on only by its name: others are rejected with a sentence', async () => {
     moves.break('copy 0', 'the source is gone');
     moves.hold('copy 1');

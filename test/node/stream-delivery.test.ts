@@ -1,0 +1,189 @@
+// A stream's deliveries on embedded engines over real HTTP: order, guilty entries, faults of the node, takeovers.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { claimNode } from '../../activities/claim.js';
+import { StaleGeneration } from '../../shared/io/store.js';
+import { Gate, StreamFleet } from '../support/stream-fleet.js';
+
+let fleet: StreamFleet;
+beforeEach(async () => {
+  fleet = await StreamFleet.open(['a', 'b']);
+  await fleet.createIndex('books', [['a', 'b'], ['a']]);
+});
+afterEach(() => fleet.close());
+
+const everywhere = async (uid = 'books') => [
+  await fleet.documents('a', uid),
+  await fleet.documents('b', uid),
+];
+
+describe('deliveries', () => {
+  it('bring each node its shards, in the order of the journal', async () => {
+    await fleet.stopStreams();
+    await fleet.write('books', 0, [{ id: 1, colour: 'red', size: 1 }]);
+    await fleet.write('books', 1, [{ id: 2 }]);
+    await fleet.write('books', 0, [{ id: 1, colour: 'blue' }], true);
+    const last = await fleet.write('books', 0, [{ id: 3 }]);
+    fleet.stream('a');
+    fleet.stream('b');
+    expect(await fleet.finish(last)).toBe('succeeded');
+    const first = { id: 1, colour: 'blue', size: 1 };
+    expect(await everywhere()).toEqual([
+      [first, { id: 2 }, { id: 3 }],
+      [first, { id: 3 }],
+    ]);
+  });
+
+  it('keep barriers apart, and limit them to the shards that the node holds live', async () => {
+    await fleet.stopStreams();
+    await fleet.write('books', 0, [{ id: 1, colour: 'red' }]);
+    await fleet.deleteByFilter('books', 'colour = red');
+    await fleet.write('books', 0, [{ id: 2, colour: 'red' }]);
+    const clear = { kind: 'documentDeletion', mode: 'all', providedIds: 0, filter: null } as const;
+    await fleet.append('books', clear);
+    const last = await fleet.write('books', 0, [{ id: 3, colour: 'red' }]);
+    // Left on b by nobody knows whom: no entry of a shard that b does not hold may touch it.
+    const client = fleet.admin('b');
+    const name = (await fleet.index('books')).physicalNames.b!;
+    const body = JSON.stringify([{ id: 9, colour: 'red', _miroir: '!!!#' }]);
+    await client.waitTask(await client.enqueue({ method: 'POST', path: `/indexes/${name}/documents`, body }));
+    await client.close();
+    fleet.stream('a');
+    fleet.stream('b');
+    await fleet.finish(last);
+    const third = { id: 3, colour: 'red' };
+    expect(await everywhere()).toEqual([[third], [third, { id: 9, colour: 'red' }]]);
+  });
+
+  it('fail the guilty entry alone, with everything around it in order', async () => {
+    await fleet.stopStreams();
+    const numbers = [
+      await fleet.write('books', 0, [{ id: 1, text: 'before' }]),
+      await fleet.write('books', 0, [{ id: 'not an id!' }, { id: 2 }]),
+      await fleet.write('books', 0, [{ id: 1, text: 'after' }]),
+      await fleet.write('books', 0, [{ id: 1, size: 7 }], true),
+    ];
+    fleet.stream('a');
+    fleet.stream('b');
+    const ends = [];
+    for (const seq of numbers) ends.push(await fleet.finish(seq));
+    expect(ends).toEqual(['succeeded', 'failed', 'succeeded', 'succeeded']);
+    expect((await fleet.store.readTask(numbers[1]!))!.error).toMatchObject({ code: 'invalid_document_id' });
+    const whole = [{ id: 1, text: 'after', size: 7 }];
+    expect(await everywhere()).toEqual([whole, whole]);
+  });
+
+  it('hide the names and the fields that nodes have of us', async () => {
+    const seq = await fleet.deleteByFilter('books', 'weight = 3');
+    expect(await fleet.finish(seq)).toBe('failed');
+    const { error } = (await fleet.store.readTask(seq))!;
+    expect(error!.code).toBe('invalid_document_filter');
+    expect(error!.message).toContain('`weight`');
+    expect(error!.message).not.toMatch(/_miroir|books--/);
+  });
+
+  it('never blame an entry for a full disk: it is tried again until it is in', async () => {
+    await fleet.arm('b', { point: 'before-apply', action: 'fail-disk-full', times: 2 });
+    const seq = await fleet.write('books', 0, [{ id: 1 }]);
+    expect(await fleet.finish(seq)).toBe('succeeded');
+    await fleet.until(async () => ((await fleet.position('b')).position >= seq ? true : null));
+    expect(await fleet.documents('b', 'books')).toEqual([{ id: 1 }]);
+  });
+});
+
+describe('a takeover', () => {
+  it('fences what the last holder left in flight, and the last holder does nothing more', async () => {
+    await fleet.stopStreams();
+    fleet.stream('b');
+    const gate = new Gate('deliver.sent');
+    const asleep = fleet.stream('a', gate);
+    const first = await fleet.write('books', 0, [{ id: 1, text: 'first' }]);
+    await gate.arrived;
+    const before = (await fleet.index('books')).physicalNames.a!;
+    const next = fleet.stream('a');
+    expect(await fleet.finish(first)).toBe('succeeded');
+    const second = await fleet.write('books', 0, [{ id: 1, text: 'second' }]);
+    expect(await fleet.finish(second)).toBe('succeeded');
+    const after = (await fleet.index('books')).physicalNames.a!;
+    expect(after).not.toBe(before);
+
+    // A request of the sleeping holder that arrives only now, with the key that it had.
+    const { a } = await fleet.store.readNodeSecrets();
+    const { url } = fleet.engines.get('a')!;
+    const headers = { authorization: `Bearer ${a!.dataKey}`, 'content-type': 'application/json' };
+    const body = '[{"id":1,"text":"late","_miroir":"!!!!"}]';
+    const late = await fetch(`${url}/indexes/${before}/documents`, { method: 'POST', headers, body });
+    const client = fleet.admin('a');
+    const task = await client.waitTask(((await late.json()) as { taskUid: number }).taskUid);
+    expect([task.status, task.error?.code]).toEqual(['failed', 'index_not_found']);
+    const { results } = await client.json<{ results: { uid: string }[] }>({
+      method: 'GET',
+      path: '/indexes',
+    });
+    expect(results.map(({ uid }) => uid)).toEqual([after]);
+    await client.close();
+
+    gate.release();
+    expect(await asleep.ended).toBeInstanceOf(StaleGeneration);
+    expect((await fleet.position('a')).position).toBe(second);
+    expect(await fleet.documents('a', 'books')).toEqual([{ id: 1, text: 'second' }]);
+    await next.stop();
+  });
+
+  it('of a stream that ended in order renames nothing', async () => {
+    await fleet.finish(await fleet.write('books', 0, [{ id: 1 }]));
+    await fleet.until(async () =>
+      (await fleet.store.readHead()).journalHead === (await fleet.position('a')).position ? true : null,
+    );
+    const before = (await fleet.index('books')).physicalNames;
+    await fleet.stopStreams();
+    fleet.stream('a');
+    fleet.stream('b');
+    await fleet.finish(await fleet.write('books', 0, [{ id: 2 }]));
+    expect((await fleet.index('books')).physicalNames).toEqual(before);
+  });
+
+  it('comes after a lost answer: the request that was sent is fenced, the entry is in once', async () => {
+    await fleet.arm('a', { point: 'drop-response', match: { type: 'documentAdditionOrUpdate' } });
+    const before = (await fleet.index('books')).physicalNames.a!;
+    const seq = await fleet.write('books', 1, [{ id: 1 }]);
+    expect(await fleet.finish(seq)).toBe('succeeded');
+    expect(await fleet.documents('a', 'books')).toEqual([{ id: 1 }]);
+    expect((await fleet.index('books')).physicalNames.a).not.toBe(before);
+  });
+});
+
+describe('a node that is not the one that was added', () => {
+  const lost = (id: string) =>
+    fleet.until(async () => {
+      const { lastError } = await fleet.position(id);
+      return lastError?.includes(`node ${id}`) ? lastError : null;
+    });
+  const statesOf = async (shard: number) =>
+    (await fleet.index('books')).shards[shard]!.map(({ node, state }) => `${node}:${state}`);
+
+  it('because it was wiped leaves in-sync, except where it is the last', async () => {
+    const { url, running } = fleet.engines.get('a')!;
+    await fleet.finish(await fleet.write('books', 0, [{ id: 1 }]));
+    await running.close();
+    await fleet.startEngine('a', 'a-empty', url);
+    const seq = await fleet.write('books', 0, [{ id: 2 }]);
+    expect(await lost('a')).toContain('bears no claim: it was wiped or replaced');
+    await fleet.until(async () => ((await statesOf(0)).includes('a:joined') ? true : null));
+    expect(await statesOf(1)).toEqual(['a:in-sync']);
+    expect(await fleet.finish(seq)).toBe('succeeded');
+    const client = fleet.admin('a');
+    expect((await client.json<{ total: number }>({ method: 'GET', path: '/indexes' })).total).toBe(0);
+    await client.close();
+  });
+
+  it('because somebody else has claimed it gets nothing', async () => {
+    const { url, running } = fleet.engines.get('a')!;
+    await running.close();
+    await fleet.startEngine('a', 'a-stranger', url);
+    const client = fleet.admin('a');
+    await claimNode(client, { clusterId: 'other', node: 'x' });
+    await fleet.write('books', 1, [{ id: 2 }]);
+    expect(await lost('a')).toContain('claim of node "x" of cluster "other"');
+    await client.close();
+  });
+});
