@@ -1,6 +1,6 @@
 // Shows a hit as the client may see it: what was asked for by Miroir alone is cut out, the rest keeps its bytes.
 import { compareBytes, toKeyText } from './byte-text.js';
-import { scanObject } from './json-scan.js';
+import { scanObject, skipSpace, skipString, skipValue } from './json-scan.js';
 import { SHARD_FIELD } from './topology.js';
 
 /** What to leave out of hits. Names are key texts (see toKeyText). */
@@ -31,20 +31,45 @@ export function plainView(primaryKey: string | null): HitView {
 
 /** One hit, given by its place in an answer, as the client sees it. */
 export function showHit(text: string, start: number, view: HitView): string {
-  const members = scanObject(text, start);
   const out = new ObjectWriter(text);
-  for (let i = 0; i + 3 < members.length; i += 4) {
-    const keyStart = members[i]!;
-    const valueStart = members[i + 2]!;
-    const valueEnd = members[i + 3]!;
-    const key = text.slice(keyStart + 1, members[i + 1]! - 1);
-    if (view.drop.has(key)) continue;
-    const special = key.charCodeAt(0) === 95 ? showSpecial(text, key, valueStart, valueEnd, view) : undefined;
-    if (special === null) continue;
-    if (special === undefined) out.keep(keyStart, valueEnd);
-    else out.replace(key, special);
+  // Names that Meilisearch and Miroir add begin with an underscore; others matter only where one is to be dropped.
+  const dropsOthers = view.drop.size > 1;
+  let position = skipSpace(text, start + 1);
+  if (text.charCodeAt(position) === 125) return '{}';
+  for (;;) {
+    const keyStart = position;
+    const keyEnd = skipString(text, keyStart);
+    const colon = skipSpace(text, keyEnd);
+    if (text.charCodeAt(colon) !== 58) throw new SyntaxError('expected a colon in JSON');
+    const valueStart = skipSpace(text, colon + 1);
+    const valueEnd = skipValue(text, valueStart);
+    if (dropsOthers || text.charCodeAt(keyStart + 1) === 95) {
+      showMember(out, text, keyStart, text.slice(keyStart + 1, keyEnd - 1), valueStart, valueEnd, view);
+    } else {
+      out.keep(keyStart, valueEnd);
+    }
+    position = skipSpace(text, valueEnd);
+    const code = text.charCodeAt(position);
+    if (code === 125) return out.finish();
+    if (code !== 44) throw new SyntaxError('expected a comma in JSON');
+    position = skipSpace(text, position + 1);
   }
-  return out.finish();
+}
+
+function showMember(
+  out: ObjectWriter,
+  text: string,
+  keyStart: number,
+  key: string,
+  valueStart: number,
+  valueEnd: number,
+  view: HitView,
+): void {
+  if (view.drop.has(key)) return;
+  const special = key.charCodeAt(0) === 95 ? showSpecial(text, key, valueStart, valueEnd, view) : undefined;
+  if (special === null) return;
+  if (special === undefined) out.keep(keyStart, valueEnd);
+  else out.replace(key, special);
 }
 
 /** The new text of a member that Meilisearch adds; undefined leaves it, null removes it. */
