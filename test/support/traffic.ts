@@ -65,6 +65,7 @@ export class Traffic {
       random: createRandom(seed),
       fresh: makeDocuments(this.size, 5_000),
       pauseMs: 5,
+      mostWaiting: 50,
     });
     this.searching = true;
     this.searcher = this.search();

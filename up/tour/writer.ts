@@ -12,6 +12,8 @@ export interface WriterOptions {
   /** Documents that it adds one after the other. */
   fresh: Document[];
   pauseMs: number;
+  /** Waits while more tasks than this are unfinished, so that a slow machine is not buried under writes. */
+  mostWaiting?: number;
 }
 
 export interface Writer {
@@ -36,6 +38,7 @@ export function startWriter(options: WriterOptions): Writer {
       });
       options.model.acknowledge(operation, taskUid);
       await sleep(options.pauseMs);
+      while (running && (await isBehind(options))) await sleep(50);
     }
   })();
   loop.catch(() => {});
@@ -48,6 +51,17 @@ export function startWriter(options: WriterOptions): Writer {
       await loop;
     },
   };
+}
+
+async function isBehind({ api, mostWaiting }: WriterOptions): Promise<boolean> {
+  if (mostWaiting === undefined) return false;
+  try {
+    const path = '/tasks?statuses=enqueued,processing&limit=1';
+    return (await api.json<{ total: number }>('GET', path)).total > mostWaiting;
+  } catch {
+    // The next write finds out what is wrong.
+    return false;
+  }
 }
 
 function nextOperation({ model, random }: WriterOptions, queue: Document[]): Operation {
