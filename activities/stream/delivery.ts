@@ -24,23 +24,62 @@ export async function deliverGroup(context: StreamContext, group: DeliveryGroup)
     await confirm(context, first.seq, await deliverIndexEntry(context, first));
     return;
   }
-  const sent: Sent[] = [];
-  for (const entry of group.entries) sent.push(await send(context, entry));
+  const sent: { run: DeliveryEntry[]; item: Sent }[] = [];
+  for (const run of cutRuns(group.entries)) sent.push({ run, item: await send(context, joinRun(run)) });
   await context.faults.reach('deliver.sent');
   const outcomes: EntryOutcome[] = [];
-  for (const [position, item] of sent.entries()) {
+  let settled = 0;
+  for (const [position, { run, item }] of sent.entries()) {
     const outcome = await settle(context, item);
     if (outcome?.status === 'failed' && group.entries.length > 1) {
       // Autobatching may have failed an innocent neighbour: nothing of what came back from here on is trusted.
-      const confirmed = group.entries[position - 1];
-      for (const later of sent.slice(position + 1)) await settle(context, later, true);
+      const confirmed = group.entries[settled - 1];
+      for (const later of sent.slice(position + 1)) await settle(context, later.item, true);
       if (confirmed) await confirm(context, confirmed.seq, outcomes);
-      await resend(context, group.entries.slice(position));
+      await resend(context, group.entries.slice(settled));
       return;
     }
-    if (outcome) outcomes.push(outcome);
+    if (outcome) outcomes.push(...(run.length === 1 ? [outcome] : run.flatMap(succeeded)));
+    settled += run.length;
   }
   await confirm(context, group.entries.at(-1)!.seq, outcomes);
+}
+
+/** Consecutive additions that one request can bring: a node indexes them at once instead of one after the other. */
+export function cutRuns(entries: readonly DeliveryEntry[]): DeliveryEntry[][] {
+  const runs: DeliveryEntry[][] = [];
+  for (const entry of entries) {
+    const before = runs.at(-1)?.at(-1);
+    if (before !== undefined && isAlike(before, entry)) runs.at(-1)!.push(entry);
+    else runs.push([entry]);
+  }
+  return runs;
+}
+
+/** The same documents in the same order do the same, whether one task brings them or several. */
+function isAlike(left: DeliveryEntry, right: DeliveryEntry): boolean {
+  return (
+    left.meta.kind === 'documentAdditionOrUpdate' &&
+    right.meta.kind === 'documentAdditionOrUpdate' &&
+    left.meta.method === right.meta.method &&
+    left.incarnation === right.incarnation &&
+    left.primaryKey === right.primaryKey &&
+    !left.skipped &&
+    !right.skipped
+  );
+}
+
+/** A run as one entry, for as long as nothing fails: then its entries are sent again, each alone. */
+function joinRun(run: readonly DeliveryEntry[]): DeliveryEntry {
+  const last = run.at(-1)!;
+  return run.length === 1 ? last : { ...last, parts: run.flatMap((entry) => entry.parts) };
+}
+
+/** Without parts for this node it decides nothing. */
+function succeeded(entry: DeliveryEntry): EntryOutcome[] {
+  return entry.parts.length === 0
+    ? []
+    : [{ seq: entry.seq, status: 'succeeded', error: null, details: null }];
 }
 
 async function resend(context: StreamContext, entries: readonly DeliveryEntry[]): Promise<void> {
