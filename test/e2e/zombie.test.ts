@@ -18,11 +18,14 @@ describe('a worker that is stopped and continued', () => {
     await traffic?.close();
   });
 
-  it.each(['deliver.sent@6', 'stream.copying'])(
+  // A stopped worker keeps what Temporal's open polls give it, so that each point takes a minute or two.
+  const points = ['stream.copying', ...(process.env.MIROIR_TEST_FULL ? ['deliver.sent@6'] : [])];
+
+  it.each(points)(
     'at %s changes nothing after it was replaced',
     async (point) => {
       const c = cluster();
-      for (const name of ['worker', 'successor-deliver.sent@6'])
+      for (const name of ['worker', 'successor-stream.copying'])
         await c.kill(name, 'SIGTERM').catch(() => undefined);
       const zombie = `zombie-${point}`;
       const successor = `successor-${point}`;
