@@ -133,6 +133,17 @@ describe('a held replica', () => {
     await expect(fleet.store.saveSnapshot('m2', 0, [])).rejects.toMatchObject({ code: 'replica_owned' });
   });
 
+  it('is not emptied while a proxy may still read what was demoted', async () => {
+    await fleet.lease('p1');
+    await fleet.store.demoteNode('b', 'a test');
+    await fleet.planMove('repair', { uid: 'books', shard: 0, from: 'a', to: 'b' });
+    await expect(fleet.store.holdReplica('repair')).rejects.toThrow(/may still read/);
+    expect(await fleet.replicas('books', 0)).toEqual(['a:in-sync', 'b:joined']);
+    await fleet.lease('p1');
+    await fleet.store.holdReplica('repair');
+    expect(await fleet.replicas('books', 0)).toEqual(['a:in-sync', 'b:copying']);
+  });
+
   it('begins anew with a new attempt: what the one before asked for is never carried out', async () => {
     const generation = fleet.generations.c!;
     await fleet.planMove('m1', move);

@@ -5,6 +5,7 @@ import type { ChangeKind, ChangeRow, ChangeStatus, MovePhase, MoveRow, MoveStep,
 import { StateConflict } from '../store.js';
 import { readEpoch } from './cluster.js';
 import { isoTime, one, parseJson, type SqlValue, type Tx } from './driver.js';
+import { oldestLeasedEpoch } from './progress.js';
 
 interface ChangeRecord {
   id: string;
@@ -256,6 +257,9 @@ export async function holdReplica(tx: Tx, moveId: string): Promise<MoveRow> {
     const mine = row.move_id === moveId || row.move_id === null || row.move_id.startsWith(DIVERGED);
     if (!mine || !['copying', 'joined', 'verified'].includes(row.state))
       throw new StateConflict('replica_owned', `${place} is ${row.state} under ${row.move_id ?? 'no move'}`);
+    // It was demoted, and what is about to be emptied may still be answering. Soon it is not: the step is tried again.
+    if (row.left_epoch !== null && (await oldestLeasedEpoch(tx)) < row.left_epoch)
+      throw new Error(`a proxy may still read ${place}: the move begins when none does`);
     await tx.run(
       `UPDATE replicas SET state = 'copying', move_id = ?, held_position = ?
        WHERE incarnation = ? AND shard = ? AND node = ?`,
