@@ -164,7 +164,8 @@ export async function readReplay(
       break;
     }
     const parts = await tx.all<{ payload: Uint8Array; size_bytes: number }>(
-      'SELECT payload, size_bytes FROM parts WHERE seq = ? AND shard = ? ORDER BY id',
+      `SELECT b.payload, d.size_bytes FROM parts d JOIN payloads b ON b.part = d.id
+       WHERE d.seq = ? AND d.shard = ? ORDER BY d.id`,
       [row.seq, shard],
     );
     bytes += parts.reduce((sum, part) => sum + part.size_bytes, 0);

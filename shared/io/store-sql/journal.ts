@@ -7,10 +7,12 @@ import { isoTime, marks, one, parseJson, type SqlValue, type Tx, toJson } from '
 
 export async function stageParts(tx: Tx, stagingId: string, parts: EntryPart[]): Promise<void> {
   for (const part of parts) {
-    await tx.run(
-      'INSERT INTO parts (staging_id, shard, payload, size_bytes, document_count, staged_at) VALUES (?, ?, ?, ?, ?, ?)',
-      [stagingId, part.shard, part.payload, part.payload.byteLength, part.documentCount, isoTime(tx.nowMs)],
+    const [row] = await tx.all<{ id: number }>(
+      `INSERT INTO parts (staging_id, shard, size_bytes, document_count, staged_at) VALUES (?, ?, ?, ?, ?)
+       RETURNING id`,
+      [stagingId, part.shard, part.payload.byteLength, part.documentCount, isoTime(tx.nowMs)],
     );
+    await tx.run('INSERT INTO payloads (part, payload) VALUES (?, ?)', [row!.id, part.payload]);
   }
 }
 

@@ -33,8 +33,12 @@ const MIGRATIONS: readonly string[][] = [
     `CREATE INDEX journal_open ON journal (seq) WHERE finished_at IS NULL`,
     `CREATE INDEX journal_index ON journal (incarnation, seq)`,
     `CREATE TABLE parts (
-      id INTEGER PRIMARY KEY, staging_id TEXT, seq INTEGER, shard INTEGER NOT NULL, payload BLOB NOT NULL,
+      id INTEGER PRIMARY KEY, staging_id TEXT, seq INTEGER, shard INTEGER NOT NULL,
       size_bytes INTEGER NOT NULL, document_count INTEGER NOT NULL, staged_at TEXT NOT NULL)`,
+    // Apart from their rows: numbering an entry would otherwise write every payload a second time, under the lock.
+    `CREATE TABLE payloads (part INTEGER PRIMARY KEY, payload BLOB NOT NULL)`,
+    `CREATE TRIGGER payloads_of_parts AFTER DELETE ON parts
+      BEGIN DELETE FROM payloads WHERE part = OLD.id; END`,
     `CREATE INDEX parts_seq ON parts (seq, shard) WHERE seq IS NOT NULL`,
     `CREATE INDEX parts_staging ON parts (staging_id) WHERE staging_id IS NOT NULL`,
     `CREATE TABLE filter_matches (

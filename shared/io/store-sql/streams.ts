@@ -154,7 +154,7 @@ export async function readGroup(
     const entry = toDelivery(row);
     if (row.scope === 'parts' && row.incarnation !== null) {
       const parts = await tx.all<{ shard: number; payload: Uint8Array; size_bytes: number }>(
-        `SELECT d.shard, d.payload, d.size_bytes FROM parts d
+        `SELECT d.shard, b.payload, d.size_bytes FROM parts d JOIN payloads b ON b.part = d.id
          JOIN replicas r ON r.incarnation = ? AND r.shard = d.shard AND r.node = ? AND r.state IN ${LIVE}
          WHERE d.seq = ? ORDER BY d.id`,
         [row.incarnation, node, row.seq],
