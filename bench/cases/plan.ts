@@ -54,16 +54,28 @@ export async function measurePlan(): Promise<Outcome> {
     indexes,
   };
   const times: number[] = [];
+  // One thread and no waiting: the time that an idle processor would take, however busy this one is.
+  const processorTimes: number[] = [];
   let moves = 0;
   for (let round = 0; round < 5; round += 1) {
+    const before = process.cpuUsage();
     const startedMs = performance.now();
     const plan = planMoves({ topology, desiredNodes: nodes.map((node) => node.id), hash });
     times.push(performance.now() - startedMs);
+    const spent = process.cpuUsage(before);
+    processorTimes.push((spent.user + spent.system) / 1_000);
     if (plan.refusal !== null) throw new Error(plan.refusal);
     moves = plan.moves.length;
   }
   return {
-    measures: [{ name: 'time to plan', value: median(times) / 1_000, unit: 's', target: { most: 1 } }],
-    details: { moves, 'slowest ms': Math.max(...times) },
+    measures: [
+      {
+        name: 'processor time to plan',
+        value: median(processorTimes) / 1_000,
+        unit: 's',
+        target: { most: 1 },
+      },
+    ],
+    details: { moves, 'elapsed ms': median(times), 'slowest ms': Math.max(...times) },
   };
 }
