@@ -60,7 +60,8 @@ export function listParameter<T>(
 ): T[] | undefined {
   const text = textParameter(query, name);
   if (text === undefined || text === '*') return undefined;
-  const items = text.split(',');
+  // An empty list is not an absent one: nothing is in it.
+  const items = text === '' ? [] : text.split(',');
   const parsed = items.map((item, position) => {
     if (item === '*') return undefined;
     try {

@@ -6,10 +6,28 @@ import { StateConflict } from '../shared/io/store.js';
 import { StoreUnavailable } from '../shared/io/store-failure.js';
 import { acceptedTypes, payloadTooLarge, wrongContentType } from './bodies.js';
 
+const JSON_WITH_CHARSET = 'application/json; charset=utf-8';
+
 export function registerReplies(app: FastifyInstance, payloadLimitBytes: number): void {
+  const known: RegExp[] = [];
+  app.addHook('onRoute', ({ url }) => {
+    const pattern = url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:[^/]+/g, '[^/]+');
+    known.push(new RegExp(`^${pattern}/?$`));
+  });
   app.setNotFoundHandler((request, reply) => {
-    const route = `${request.method} ${request.url.split('?')[0]}`;
-    reply.code(404).send(meilisearchError('not_found', `The route \`${route}\` does not exist.`));
+    const path = request.url.split('?')[0]!;
+    if (path === '/_miroir' || path.startsWith('/_miroir/')) {
+      const message = `The route \`${request.method} ${path}\` does not exist.`;
+      return reply.code(404).send(meilisearchError('not_found', message));
+    }
+    // Meilisearch answers without a body, and tells a wrong method from a wrong path.
+    return reply.code(known.some((route) => route.test(path)) ? 405 : 404).send();
+  });
+  // Fastify would add a charset, which JSON does not have and Meilisearch does not send.
+  app.addHook('preSerialization', async (_request, reply, payload) => {
+    if (JSON_WITH_CHARSET === reply.getHeader('content-type'))
+      reply.header('content-type', 'application/json');
+    return payload;
   });
   app.setErrorHandler((error: unknown, request, reply) => {
     sendError(toApiError(error, request, payloadLimitBytes), request, reply);

@@ -2,11 +2,12 @@
 // first unconfirmed entry is sent again in order, one entry at a time, until the guilty one has failed alone.
 import { type MeilisearchError, meilisearchError } from '../../shared/core/errors.js';
 import { cleanMessage } from '../../shared/core/search-errors.js';
+import { shardFilter } from '../../shared/core/topology.js';
 import { NodeRefusal, type NodeTask } from '../../shared/io/node-client.js';
 import type { DeliveryEntry, DeliveryGroup, EntryOutcome } from '../../shared/io/store.js';
 import { enqueueTask, isTrouble, NodeTrouble, type PhysicalIndex, type StreamContext } from './context.js';
 import { recordMatches } from './filter-matches.js';
-import { applySettings, dropIndex, ensureIndex } from './physical-index.js';
+import { applySettings, changePrimaryKey, dropIndex, ensureIndex } from './physical-index.js';
 import { buildRequests, countDeletions } from './requests.js';
 
 interface Sent {
@@ -181,15 +182,33 @@ function hideParts(message: string, index: PhysicalIndex | null): string {
   return cleanMessage(message, { names, primaryKey: index.primaryKey, sortable: [], displayed: null });
 }
 
+/** The documents of the shards that this node counts for the task's details; 0 once its index is gone. */
+async function countDocuments(context: StreamContext, entry: DeliveryEntry): Promise<number> {
+  const index = context.indexes.get(entry.incarnation);
+  if (!index || entry.countedShards.length === 0) return 0;
+  const page = await context.client.json<{ total: number }>({
+    method: 'POST',
+    path: `/indexes/${index.name}/documents/fetch`,
+    body: JSON.stringify({ filter: shardFilter(entry.countedShards), limit: 0 }),
+    admin: true,
+    signal: context.signal,
+  });
+  return page.total;
+}
+
 /** Settings and index entries: alone, after everything before, and nothing after them until they are confirmed. */
 async function deliverIndexEntry(context: StreamContext, entry: DeliveryEntry): Promise<EntryOutcome[]> {
   if (entry.incarnation < 0) return [];
   if (entry.meta.kind === 'indexDeletion' && !entry.skipped) {
+    const deletedDocuments = await countDocuments(context, entry);
     await dropIndex(context, entry.incarnation);
-    return [{ seq: entry.seq, status: 'succeeded', error: null, details: null }];
+    return [{ seq: entry.seq, status: 'succeeded', error: null, details: { deletedDocuments } }];
   }
   const index = await indexOf(context, entry);
   if (entry.skipped || !index) return [];
+  const { incarnation, primaryKey, seq, liveShards } = entry;
+  if (entry.meta.kind === 'indexUpdate' && primaryKey !== null)
+    await changePrimaryKey(context, index, { incarnation, primaryKey, seq, liveShards });
   if (entry.meta.kind === 'settingsUpdate' && entry.settings) {
     try {
       await applySettings(context, index, entry.settings);

@@ -1,6 +1,6 @@
 // An index on a node: created with its hidden settings, given its primary key, renamed to fence, dropped.
 import { nodeSettings } from '../../shared/core/settings.js';
-import { physicalName } from '../../shared/core/topology.js';
+import { physicalName, shardFilter } from '../../shared/core/topology.js';
 import { NodeRefusal, requireSuccess } from '../../shared/io/node-client.js';
 import { enqueueTask, NodeLost, type PhysicalIndex, type StreamContext } from './context.js';
 
@@ -104,6 +104,24 @@ async function givePrimaryKey(
   await applySettings(context, { ...index, primaryKey }, settings);
   await runAdmin(context, 'PATCH', `/indexes/${index.name}`, { primaryKey });
   index.primaryKey = primaryKey;
+}
+
+/**
+ * Gives an index that has no live documents another primary key. What the node still has of other shards goes first:
+ * Meilisearch refuses a new key to an index with documents.
+ */
+export async function changePrimaryKey(
+  context: StreamContext,
+  index: PhysicalIndex,
+  wanted: { incarnation: number; primaryKey: string; seq: number; liveShards: readonly number[] },
+): Promise<void> {
+  // A node that joined later got a later key at once, and keeps it.
+  const { indexes } = await context.store.readTopology();
+  const latest = indexes.find(({ incarnation }) => incarnation === wanted.incarnation);
+  if (index.primaryKey === wanted.primaryKey || index.primaryKey === latest?.primaryKey) return;
+  const filter = `NOT ${shardFilter(wanted.liveShards)}`;
+  await runAdmin(context, 'POST', `/indexes/${index.name}/documents/delete`, { filter });
+  await givePrimaryKey(context, index, wanted.incarnation, wanted.primaryKey, wanted.seq);
 }
 
 async function dropPhysical(context: StreamContext, name: string): Promise<void> {

@@ -7,6 +7,7 @@ import { findHiddenFilter } from '../../shared/core/search-judge.js';
 import { withShards } from '../../shared/core/search-plan.js';
 import { compareText } from '../../shared/core/setting-kinds.js';
 import { SHARD_FIELD, type TopologyIndex } from '../../shared/core/topology.js';
+import type { NodeResponse } from '../../shared/io/node-client.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { scatter } from '../scatter.js';
 import { nodeError, referToNode } from '../search/refer.js';
@@ -95,14 +96,22 @@ export function readDocuments(ctx: ProxyContext, uid: string, query: FetchQuery)
         body: `${JSON.stringify(asked).slice(0, -1)},"filter":${withShards(query.filter, shards)}}`,
       }),
     });
-    const refused = answers.find((answer) => answer.response.status >= 400);
+    const keyed = answers.filter((answer) => !lacksKey(index, query, answer.response));
+    const refused = keyed.find((answer) => answer.response.status >= 400);
     if (refused !== undefined) throw nodeError(hold.topology, index, refused.response);
     return mergeDocuments(
-      answers.map((answer) => answer.response.body),
+      keyed.map((answer) => answer.response.body),
       query.offset,
       query.limit,
     );
   });
+}
+
+/** Whether a node refused for it has not got the primary key yet: then it has no documents either. */
+function lacksKey(index: TopologyIndex, query: FetchQuery, { status, body }: NodeResponse): boolean {
+  if (status !== 400 || index.primaryKey === null) return false;
+  if (query.sort?.some((item) => item.replace(/:(?:asc|desc)$/, '') === index.primaryKey)) return false;
+  return body.includes(`Attribute \`${index.primaryKey}\` is not sortable`);
 }
 
 /** Lets a node say what is wrong with a body that the proxy cannot read. */

@@ -182,7 +182,15 @@ function readIds(request: FastifyRequest): string[] {
             : typeof body === 'boolean'
               ? `boolean \`${body}\``
               : `string ${JSON.stringify(body)}`;
-    throw new ApiError('bad_request', `Json deserialize error: invalid type: ${kind}, expected a sequence`);
+    const text = request.bodyText!;
+    // Meilisearch stops behind a scalar, and before an object.
+    const read = kind === 'map' ? text.slice(0, text.indexOf('{')) : text.trimEnd();
+    const lines = read.split('\n');
+    const place = `at line ${lines.length} column ${Buffer.byteLength(lines.at(-1)!)}`;
+    throw new ApiError(
+      'bad_request',
+      `Json deserialize error: invalid type: ${kind}, expected a sequence ${place}`,
+    );
   }
   const bytes = Buffer.from(request.bodyText!);
   return cutArray(bytes).map((range) => {

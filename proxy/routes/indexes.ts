@@ -15,6 +15,7 @@ import { checkParameters, integerParameter } from '../parameters.js';
 import { notSupported } from '../unsupported.js';
 import { requireVisibleIndex, visibleIndexes } from '../visible-indexes.js';
 import { appendDraft } from '../write/append.js';
+import { countDocuments } from './stats.js';
 
 interface UidParams {
   Params: { indexUid: string };
@@ -111,10 +112,12 @@ export function registerIndexRoutes(app: FastifyInstance, ctx: ProxyContext): vo
     }
     const meta = { kind: 'indexUpdate', primaryKey } as const;
     return accept(reply, () =>
-      appendDraft(ctx, uid, (index) => {
+      appendDraft(ctx, uid, async (index) => {
         if (index === undefined) return { meta, failure: indexNotFound(uid).toJSON() };
         if (primaryKey === null || index.primaryKey === primaryKey) return { meta };
         if (index.primaryKey === null) return { meta, setPrimaryKey: primaryKey };
+        const quietSince = await findEmpty(ctx, index);
+        if (quietSince !== null) return { meta, setPrimaryKey: primaryKey, quietSince };
         const message = `Index \`${uid}\`: Index already has a primary key: \`${index.primaryKey}\`.`;
         return { meta, failure: meilisearchError('index_primary_key_already_exists', message) };
       }),
@@ -130,6 +133,19 @@ export function registerIndexRoutes(app: FastifyInstance, ctx: ProxyContext): vo
       ),
     );
   });
+}
+
+/**
+ * The last task of an index that has no documents, all its tasks finished and all its replicas at rest; else null.
+ * Only such an index may change its primary key: every node must decide alike, whenever it comes to the entry.
+ */
+async function findEmpty(ctx: ProxyContext, index: TopologyIndex): Promise<number | null> {
+  if (index.shards.some((replicas) => replicas.some(({ state }) => state !== 'in-sync'))) return null;
+  const ofIndex = { indexUids: [index.uid], limit: 1 };
+  const last = await ctx.store.listTasks(ofIndex);
+  const open = await ctx.store.listTasks({ ...ofIndex, statuses: ['enqueued', 'processing'] });
+  if (open.total > 0 || (await countDocuments(ctx, index)) > 0) return null;
+  return last.rows[0]?.uid ?? -1;
 }
 
 /** 202 with the summary of the task. */

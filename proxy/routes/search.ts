@@ -16,25 +16,24 @@ interface ByIndex {
 /** Registers the search routes. */
 export function registerSearchRoutes(app: FastifyInstance, ctx: ProxyContext): void {
   app.post<ByIndex>('/indexes/:indexUid/search', async (request, reply) => {
-    const { indexUid } = request.params;
-    const query = readSearchBody(request.body);
-    if (query === null) {
-      const body = request.bodyText ?? JSON.stringify(request.body);
-      return refer(ctx, indexUid, (name) => ({ method: 'POST', path: `/indexes/${name}/search`, body }));
-    }
-    return sendOutcome(reply, await runSearch(ctx, indexUid, query));
+    const body = () => request.bodyText ?? JSON.stringify(request.body);
+    const outcome = await search(ctx, request.params.indexUid, readSearchBody(request.body), (name) => ({
+      method: 'POST',
+      path: `/indexes/${name}/search`,
+      body: body(),
+    }));
+    return sendOutcome(reply, outcome);
   });
 
   app.get<ByIndex>('/indexes/:indexUid/search', async (request, reply) => {
-    const { indexUid } = request.params;
     const at = request.url.indexOf('?');
-    const search = at < 0 ? '' : request.url.slice(at + 1);
-    const query = readSearchParams(new URLSearchParams(search));
-    if (query === null) {
-      return refer(ctx, indexUid, (name) => ({ method: 'GET', path: `/indexes/${name}/search?${search}` }));
-    }
-    refuseLoneVector(search, query);
-    return sendOutcome(reply, await runSearch(ctx, indexUid, query));
+    const text = at < 0 ? '' : request.url.slice(at + 1);
+    const query = readSearchParams(new URLSearchParams(text));
+    const outcome = await search(ctx, request.params.indexUid, query, (name) => ({
+      method: 'GET',
+      path: `/indexes/${name}/search?${text}`,
+    }));
+    return sendOutcome(reply, outcome);
   });
 
   app.post('/multi-search', async (request, reply) => {
@@ -42,17 +41,33 @@ export function registerSearchRoutes(app: FastifyInstance, ctx: ProxyContext): v
   });
 }
 
-/** A vector without an embedder is Meilisearch's own error; anything else about vectors is not supported yet. */
-function refuseLoneVector(search: string, query: SearchQuery): void {
-  if (query.vector === undefined || query.hybrid !== undefined || search === '') return;
-  throw new ApiError('missing_search_hybrid', '`hybridEmbedder` is mandatory when `vector` is present');
+/** Runs a query. What cannot be read, and what is not supported yet, is shown to a node: it may be wrong as well. */
+async function search(
+  ctx: ProxyContext,
+  uid: string,
+  query: SearchQuery | null,
+  build: (name: string) => NodeRequest,
+): Promise<SearchOutcome> {
+  if (query === null) return refer(ctx, uid, build);
+  try {
+    return await runSearch(ctx, uid, query);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'miroir_not_supported')
+      return refer(ctx, uid, build, error);
+    throw error;
+  }
 }
 
-async function refer(ctx: ProxyContext, uid: string, build: (name: string) => NodeRequest): Promise<never> {
+async function refer(
+  ctx: ProxyContext,
+  uid: string,
+  build: (name: string) => NodeRequest,
+  accepted?: ApiError,
+): Promise<never> {
   const hold = ctx.watcher.acquire('search');
   try {
     const index = requireVisibleIndex(hold.topology, uid);
-    return await referToNode(ctx, hold.topology, index, (names) => build(names(uid)));
+    return await referToNode(ctx, hold.topology, index, (names) => build(names(uid)), accepted);
   } finally {
     hold.release();
   }

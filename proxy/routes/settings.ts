@@ -50,9 +50,10 @@ export function registerSettingsRoutes(app: FastifyInstance, ctx: ProxyContext):
     const url = `/indexes/:indexUid/settings/${route.replace(/^\//, '')}`;
 
     app.get<UidParams>(url, async (request, reply) => {
-      // Some settings are bare texts, numbers, booleans or null: Fastify would not send those as JSON by itself.
+      // Some settings are bare texts, numbers, booleans or null: Fastify would not send those as JSON by itself, and
+      // would give a text a charset.
       const value = read(request.params.indexUid, (settings) => settingView(settings, key));
-      return reply.type('application/json').send(JSON.stringify(value));
+      return reply.type('application/json').send(Buffer.from(JSON.stringify(value)));
     });
 
     app.route<UidParams>({

@@ -78,7 +78,8 @@ function readFilter(query: Query): { filter: TaskFilter | null; limit: number } 
   const batchUids = listParameter(query, 'batchUids', 'invalid_batch_uids', parseUid);
   // Nothing cancels tasks here.
   const canceledBy = listParameter(query, 'canceledBy', 'invalid_task_canceled_by', parseUid);
-  if (canceledBy !== undefined) return { filter: null, limit };
+  const lists = [filter.uids, filter.types, filter.statuses, filter.indexUids, batchUids];
+  if (canceledBy !== undefined || lists.some((list) => list?.length === 0)) return { filter: null, limit };
   if (batchUids !== undefined) {
     // A task is its own batch from the moment in which it starts.
     filter.uids = filter.uids?.filter((uid) => batchUids.includes(uid)) ?? batchUids;
@@ -101,7 +102,7 @@ export function registerTaskRoutes(app: FastifyInstance, ctx: ProxyContext): voi
     const uid = /^\+?[0-9]+$/.test(taskUid) ? Number(taskUid) : Number.NaN;
     if (!(uid <= UID_MAX)) {
       throw new ApiError(
-        'invalid_task_uid',
+        'invalid_task_uids',
         `Task uid \`${taskUid}\` is invalid. It should only contain numeric characters.`,
       );
     }

@@ -31,13 +31,14 @@ export async function relayRefusal(
 
 /**
  * Sends a request that the proxy cannot read to some node, and throws the node's error. `build` gets the physical name
- * of each index on that node.
+ * of each index on that node. `accepted` is thrown when the node has nothing against it.
  */
 export async function referToNode(
   ctx: ProxyContext,
   topology: Topology,
   index: TopologyIndex | null,
   build: (names: (uid: string) => string) => NodeRequest,
+  accepted = new ApiError('bad_request', 'Miroir cannot read the parameters of this search.'),
 ): Promise<never> {
   const nodes = topology.nodes
     .filter((node) => index === null || index.physicalNames[node.id] !== undefined)
@@ -52,7 +53,7 @@ export async function referToNode(
     if (response === null) continue;
     if (isRefusal(response)) throw readError(response, hiddenParts(topology, index));
     // The node understands what the proxy does not: nothing that may be relayed, since it saw its own part only.
-    throw new ApiError('bad_request', 'Miroir cannot read the parameters of this search.');
+    throw accepted;
   }
   throw new ApiError('miroir_node_unreachable', 'No node answers.');
 }

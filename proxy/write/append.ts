@@ -15,6 +15,8 @@ export interface EntryDraft {
   create?: { primaryKey: string | null };
   /** Fixes the primary key of an index that has none. */
   setPrimaryKey?: string | null;
+  /** The draft holds only while nothing of the index was numbered after this entry and all before is finished. */
+  quietSince?: number;
   /** The task fails with it; nothing is delivered. */
   failure?: MeilisearchError | null;
   stagingId?: string | null;
@@ -47,7 +49,11 @@ export async function appendDraft(
         indexUid,
         meta,
         stagingId: entry.stagingId ?? null,
-        expected: { incarnation: index?.incarnation ?? null, primaryKey: index?.primaryKey ?? null },
+        expected: {
+          incarnation: index?.incarnation ?? null,
+          primaryKey: index?.primaryKey ?? null,
+          quietSince: entry.quietSince,
+        },
         createIndex: entry.create ? createInput(hold.topology, entry.create.primaryKey, ctx.hash) : null,
         setPrimaryKey: entry.setPrimaryKey ?? null,
         failure: entry.failure ?? null,

@@ -3,13 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { PayloadJudge } from '../../shared/core/documents.js';
 import type { AdditionMeta } from '../../shared/core/entries.js';
 import { ApiError } from '../../shared/core/errors.js';
-import { shardOf } from '../../shared/core/placement.js';
+import { shardOfHash } from '../../shared/core/placement.js';
 import { usesGeo } from '../../shared/core/special-fields.js';
 import { summarizeTask, type TaskSummary } from '../../shared/core/tasks.js';
 import { findIndex, type Topology, type TopologyIndex } from '../../shared/core/topology.js';
 import type { AppendInput, AppendResult } from '../../shared/io/store.js';
 import type { ProxyContext } from '../context.js';
 import { createInput } from './append.js';
+import { DistinctIds } from './distinct-ids.js';
 import { type PayloadFormat, PayloadSource, readDocuments } from './payload.js';
 import { Staging } from './staging.js';
 
@@ -34,6 +35,8 @@ interface Reading {
   judge: PayloadJudge;
   staging: Staging;
   received: number;
+  /** Different documents among them. */
+  distinct: number;
 }
 
 /** Conflicts in a row after which the client is asked to come again. */
@@ -74,6 +77,7 @@ async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): P
     format: ingest.format.kind,
   });
   const staging = new Staging(ctx.store);
+  const ids = new DistinctIds();
   try {
     const received = await readDocuments(
       source,
@@ -81,7 +85,9 @@ async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): P
       (bytes, fields, fieldCount, suspect) => {
         const id = judge.judge(bytes, fields, fieldCount, suspect);
         if (id === null) return;
-        staging.addDocument(shardOf(id, basis.shardCount, ctx.hash), bytes, fieldCount === 0);
+        const hashed = ctx.hash(id);
+        ids.add(hashed);
+        staging.addDocument(shardOfHash(hashed, basis.shardCount), bytes, fieldCount === 0);
       },
       // The rest of a payload that fails is read for its syntax only.
       async () => {
@@ -90,7 +96,7 @@ async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): P
       },
     );
     judge.finish();
-    return { basis, judge, staging, received };
+    return { basis, judge, staging, received, distinct: ids.count() };
   } catch (error) {
     await dropQuietly(ctx, staging);
     throw error;
@@ -109,7 +115,7 @@ async function append(
   reading: Reading,
   requestId: string,
 ): Promise<TaskSummary | null> {
-  const { judge, staging, received } = reading;
+  const { judge, staging, received, distinct } = reading;
   const failure = judge.failure;
   const stagingId = failure === null ? await staging.settle() : null;
   const meta: AdditionMeta = {
@@ -135,7 +141,7 @@ async function append(
         createIndex: index === undefined ? createInput(hold.topology, primaryKey, ctx.hash) : null,
         setPrimaryKey: index !== undefined && index.primaryKey === null ? primaryKey : null,
         failure,
-        details: null,
+        details: distinct === received ? null : { indexedDocuments: distinct },
       });
     } finally {
       hold.release();

@@ -93,13 +93,18 @@ export function wrongKind(path: string, expected: string, value: unknown, code: 
 }
 
 const INDEX_UID = /^[A-Za-z0-9_-]+$/;
+/** What Meilisearch takes; its sentence names another number. */
+const MEILISEARCH_UID_BYTES = 400;
+/** Nodes hold an index under its uid with incarnation and fence behind it, which need their room. */
+export const INDEX_UID_BYTES = 370;
 
 /** What is wrong with an index uid, or null. */
 export function indexUidProblem(uid: string): string | null {
-  if (INDEX_UID.test(uid) && uid.length <= 512) return null;
+  const isWellFormed = INDEX_UID.test(uid) && uid.length <= MEILISEARCH_UID_BYTES;
+  if (isWellFormed && uid.length <= INDEX_UID_BYTES) return null;
   return (
     `\`${uid}\` is not a valid index uid. Index uid can be an integer or a string containing only alphanumeric ` +
-    'characters, hyphens (-) and underscores (_), and can not be more than 512 bytes.'
+    `characters, hyphens (-) and underscores (_), and can not be more than ${isWellFormed ? INDEX_UID_BYTES : 512} bytes.`
   );
 }
 

@@ -20,9 +20,14 @@ export interface PlacementInput {
   hash: Hash64;
 }
 
+/** The shard of an id that is hashed already. */
+export function shardOfHash(hashed: bigint, shardCount: number): number {
+  return Number(hashed % BigInt(shardCount));
+}
+
 /** The shard of a document: xxh64 of its id's UTF-8 bytes, modulo the index's shard count. */
 export function shardOf(documentId: string, shardCount: number, hash: Hash64): number {
-  return Number(hash(documentId) % BigInt(shardCount));
+  return shardOfHash(hash(documentId), shardCount);
 }
 
 /**

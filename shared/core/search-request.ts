@@ -1,5 +1,6 @@
 // Reads a search request as Meilisearch 1.50 would. What only Meilisearch can judge (wrong types, unknown fields, bad
 // filters) is left to a node, whose error is relayed: `null` means so.
+import { LOCALES } from './setting-table.js';
 
 export type MatchingStrategy = 'last' | 'all' | 'frequency';
 
@@ -118,10 +119,12 @@ const GET_ONLY: Record<string, keyof SearchQuery> = {
 export function readSearchParams(params: Iterable<readonly [string, string]>): SearchQuery | null {
   const body: Record<string, unknown> = {};
   for (const [key, value] of params) {
-    if (Object.hasOwn(body, key)) return null;
     const name = GET_ONLY[key] ?? key;
     body[name] = readParam(name, value);
   }
+  // Words for an unknown locale differ from those for a body.
+  const locales = (body.locales ?? []) as string[];
+  if (locales.some((locale) => !LOCALES.includes(locale))) return null;
   return body.media === undefined ? readSearchBody(body) : null;
 }
 

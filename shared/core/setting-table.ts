@@ -178,7 +178,8 @@ const EMBEDDER: Kind = {
   },
 };
 
-const LOCALES = (
+/** Every locale that Meilisearch knows, ISO 639-1 and 639-3. */
+export const LOCALES = (
   'af ak am ar az be bn bg ca cs da de el en eo et fi fr gu he hi hr hu hy id it jv ja kn ka km ko la lv lt ml mr ' +
   'mk my ne nl nb or pa fa pl pt ro ru si sk sl sn es sr sv ta te tl th tk tr uk ur uz vi yi zh zu afr aka amh ara ' +
   'aze bel ben bul cat ces dan deu ell eng epo est fin fra guj heb hin hrv hun hye ind ita jav jpn kan kat khm kor ' +

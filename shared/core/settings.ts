@@ -194,8 +194,7 @@ function masked(embedder: Record<string, unknown>): Record<string, unknown> {
 export function settingView(settings: SettingsObject, key: string): unknown {
   if (key === 'foreignKeys') return settings.foreignKeys ?? [];
   if (key === 'chat') return { ...CHAT_DEFAULTS, ...asObject(settings.chat) };
-  const value = userView(settings)[key];
-  return key === 'localizedAttributes' ? (value ?? []) : value;
+  return userView(settings)[key];
 }
 
 const CHAT_DEFAULTS = {

@@ -106,13 +106,21 @@ function viewDetails(row: TaskRow): Record<string, unknown> {
       return { providedIds: meta.providedIds, deletedDocuments, originalFilter: null };
     }
     case 'settingsUpdate':
-      return hideSecrets(meta.patch);
+      return showWholeLists(hideSecrets(meta.patch));
     case 'indexCreation':
     case 'indexUpdate':
       return { primaryKey: meta.primaryKey };
     case 'indexDeletion':
       return { deletedDocuments: count('deletedDocuments') };
   }
+}
+
+/** These two are reset to all attributes, and Meilisearch's details say so. */
+function showWholeLists(patch: Record<string, unknown>): Record<string, unknown> {
+  const shown = { ...patch };
+  for (const key of ['displayedAttributes', 'searchableAttributes'])
+    if (shown[key] === null) shown[key] = ['*'];
+  return shown;
 }
 
 /** A settings patch without the API keys of its embedders, masked as Meilisearch masks them. */

@@ -30,10 +30,15 @@ export interface AppendInput {
   /** Staged parts to claim, or null when the entry has none. */
   stagingId: string | null;
   /** What validation relied on; the append answers `conflict` when the journal has moved on. */
-  expected: { incarnation: number | null; primaryKey: string | null };
+  expected: {
+    incarnation: number | null;
+    primaryKey: string | null;
+    /** No entry of the index was numbered after this one, and all of them are finished; else `conflict: 'index'`. */
+    quietSince?: number;
+  };
   /** Creates the index in the same transaction; only with `expected.incarnation` null. */
   createIndex: { epoch: number; primaryKey: string | null; assignment: NodeId[][] } | null;
-  /** Fixes the primary key of an existing index that has none. */
+  /** Fixes the primary key of an existing index that has none, or replaces it: see `expected.quietSince`. */
   setPrimaryKey: string | null;
   /** The task's failure, found before delivery; nothing of it is delivered. */
   failure: MeilisearchError | null;

@@ -98,7 +98,7 @@ describe('without a master key', () => {
     ],
     [
       '/tasks/doggo',
-      'invalid_task_uid',
+      'invalid_task_uids',
       'Task uid `doggo` is invalid. It should only contain numeric characters.',
     ],
     [

@@ -46,6 +46,10 @@ export async function appendEntry(tx: Tx, input: AppendInput): Promise<AppendRes
   );
   if ((live?.incarnation ?? null) !== input.expected.incarnation) return { ok: false, conflict: 'index' };
   if (live && live.primary_key !== input.expected.primaryKey) return { ok: false, conflict: 'primary-key' };
+  const { quietSince } = input.expected;
+  if (live && quietSince !== undefined && !(await isQuiet(tx, live.incarnation, quietSince))) {
+    return { ok: false, conflict: 'index' };
+  }
   if (input.createIndex && input.createIndex.epoch !== cluster.epoch) return { ok: false, conflict: 'epoch' };
 
   const seq = cluster.next_seq;
@@ -113,6 +117,15 @@ export async function appendEntry(tx: Tx, input: AppendInput): Promise<AppendRes
     else await dropStaging(tx, input.stagingId);
   }
   return { ok: true, seq, enqueuedAt };
+}
+
+async function isQuiet(tx: Tx, incarnation: number, since: number): Promise<boolean> {
+  const later = await one(
+    tx,
+    'SELECT 1 AS found FROM journal WHERE incarnation = ? AND (seq > ? OR finished_at IS NULL) LIMIT 1',
+    [incarnation, since],
+  );
+  return later === undefined;
 }
 
 async function createIndex(

@@ -167,7 +167,8 @@ export async function readGroup(
     } else if (row.incarnation !== null) {
       entry.liveShards = await readLiveShards(tx, node, row.incarnation);
     }
-    if (entry.meta.kind === 'documentDeletion' && entry.liveShards.length > 0) {
+    const deletes = entry.meta.kind === 'documentDeletion' || entry.meta.kind === 'indexDeletion';
+    if (deletes && entry.liveShards.length > 0) {
       const counted = await readCountedShards(tx, node, entry.incarnation);
       entry.countedShards = entry.liveShards.filter((shard) => counted.has(shard));
     }
