@@ -105,7 +105,12 @@ export function registerChangeRoutes(admin: FastifyInstance, ctx: AdminContext):
           return null;
         });
     const seen = { error: outcome?.message ?? null, pending: outcome?.pending ?? [] };
-    if (change !== null) return { ...(await viewChange(change, false)), ...seen };
+    if (change !== null) {
+      const view = await viewChange(change, false);
+      // The row is closed a moment before the run ends, and only the run knows why.
+      const isEnding = change.status === 'failed' && outcome?.status === 'running';
+      return { ...view, ...(isEnding && { change: { ...change, status: 'running' } }), ...seen };
+    }
     if (outcome === null) throw new ApiError('miroir_change_not_found', `There is no change \`${id}\`.`);
     const { status, startedAt, finishedAt } = outcome;
     const run = { id, runId: id, status, startedAt, finishedAt };

@@ -64,7 +64,7 @@ async function topologyNodes(cluster: Cluster): Promise<string[]> {
 describe('bad input', () => {
   const cluster = useCluster({
     nodes: 1,
-    env: { MIROIR_PAYLOAD_LIMIT_BYTES: String(PAYLOAD_LIMIT_BYTES) },
+    env: { MIROIR_PAYLOAD_LIMIT_BYTES: String(PAYLOAD_LIMIT_BYTES), MIROIR_RETENTION_MS: '0' },
   });
   let round = 0;
 
