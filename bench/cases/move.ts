@@ -50,9 +50,8 @@ export async function measureMove(quick: boolean, output: Output): Promise<Outco
 
     const ratios = moves.map(({ shard, ms }) => ms / ((before[shard]! + after[shard]!) / 2));
     const steps: Record<string, number> = {};
-    for (const step of ['snapshotShard', 'copyShard', 'joinShard', 'verifyShard', 'flipShard']) {
-      const times = moves.flatMap((move) => move.steps.get(step) ?? []);
-      if (times.length > 0) steps[`${step} ms`] = median(times);
+    for (const step of new Set(moves.flatMap((move) => [...move.steps.keys()]))) {
+      steps[`${step} ms`] = median(moves.flatMap((move) => move.steps.get(step) ?? []));
     }
     return {
       measures: [
