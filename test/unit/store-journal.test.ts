@@ -1,5 +1,6 @@
 // The journal in the state store: numbers, conflicts, staged parts, positions, and when a task is finished.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { EntryMeta } from '../../shared/core/entries.js';
 import { meilisearchError } from '../../shared/core/errors.js';
 import { StaleGeneration } from '../../shared/io/store.js';
 import { ADDITION, DELETE_ALL, FAILED, StoreFleet, SUCCEEDED } from '../support/store-fleet.js';
@@ -32,6 +33,24 @@ describe('numbering', () => {
     });
     expect(again).toEqual(first);
     expect((await fleet.store.readHead()).journalHead).toBe(2);
+  });
+
+  it('changes the primary key of a quiet index only: nothing open, nothing numbered since', async () => {
+    const incarnation = await fleet.createIndex('books', [['a', 'b']]);
+    const created = (await fleet.store.readHead()).journalHead;
+    const UPDATE: EntryMeta = { kind: 'indexUpdate', primaryKey: 'isbn' };
+    const change = (quietSince: number) =>
+      fleet.appendRaw('books', UPDATE, {
+        expected: { incarnation, primaryKey: 'id', quietSince },
+        setPrimaryKey: 'isbn',
+      });
+    const later = await fleet.append('books', DELETE_ALL);
+    expect(await change(later)).toEqual({ ok: false, conflict: 'index' });
+    await fleet.confirmAll(later);
+    expect(await change(created)).toEqual({ ok: false, conflict: 'index' });
+    expect((await fleet.find('books'))!.primaryKey).toBe('id');
+    expect(await change(later)).toMatchObject({ ok: true });
+    expect((await fleet.find('books'))!.primaryKey).toBe('isbn');
   });
 
   it('refuses an index, a primary key or an epoch that validation did not see', async () => {
