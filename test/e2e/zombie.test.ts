@@ -29,16 +29,17 @@ describe('a worker that is stopped and continued', () => {
         await c.kill(name, 'SIGTERM').catch(() => undefined);
       const zombie = `zombie-${point}`;
       const successor = `successor-${point}`;
-      await c.startWorker(zombie, `${point}=stop`);
+      await c.startWorker(zombie, `${point}=hold`);
       const { node } = { node: (await c.spawnNode()).id };
       traffic.start(7);
       const adding = c.addNodeWith([node], { retentionMs: 0, copyChunkDocuments: 20 }, 200_000);
       adding.catch(() => undefined);
-      await c.waitForLog(zombie, `fault: stop at ${point.split('@')[0]}`);
+      await c.waitForLog(zombie, `fault: hold at ${point.split('@')[0]}`);
+      await c.freeze(zombie);
       await c.startWorker(successor);
       // Another worker has taken every stream over once its writes are confirmed again.
       await adding;
-      c.signal(zombie, 'SIGCONT');
+      c.thaw(zombie);
       await c.write('/indexes/busy/documents', {
         method: 'PUT',
         body: [{ id: 'after', title: 'after the zombie' }],

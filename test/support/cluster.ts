@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import Database from 'libsql';
 import { afterAll, afterEach, beforeAll, inject } from 'vitest';
 import type { TaskView } from '../../shared/core/tasks.js';
 import { type NodeProcess, startNode, waitForHealth } from './node-process.js';
@@ -225,6 +226,26 @@ export class Cluster {
     );
   }
 
+  /**
+   * Stops a process that a fault holds at its point. Again while it holds the store's write lock: a stopped owner of
+   * that lock stops every other process of the host, which is a limit of the embedded store (docs/architecture.md).
+   */
+  async freeze(name: MemberName): Promise<void> {
+    await this.until(`${name} outside of a transaction`, 10_000, async () => {
+      this.signal(name, 'SIGSTOP');
+      await sleep(20);
+      if (isWritable(join(this.dir, 'miroir.db'))) return true;
+      this.signal(name, 'SIGCONT');
+      return null;
+    });
+  }
+
+  /** Lets a frozen process go on from its point. */
+  thaw(name: MemberName): void {
+    this.signal(name, 'SIGCONT');
+    this.signal(name, 'SIGUSR2');
+  }
+
   /** Sends a signal and does not wait, for SIGSTOP and SIGCONT. */
   signal(name: MemberName, signal: NodeJS.Signals): void {
     this.find(name).signal(signal);
@@ -301,6 +322,20 @@ export class Cluster {
     const child = this.members.get(name);
     if (child === undefined) throw new Error(`no member is called ${name}`);
     return child;
+  }
+}
+
+/** Whether nobody holds the write lock of the SQLite file now. */
+function isWritable(file: string): boolean {
+  const database = new Database(file, { timeout: 0 });
+  try {
+    database.exec('BEGIN IMMEDIATE');
+    database.exec('ROLLBACK');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    database.close();
   }
 }
 
