@@ -29,7 +29,9 @@ export async function recordHistory(
     maxBuffer: 64 * 1024 * 1024,
   });
   mkdirSync(FOLDER, { recursive: true });
-  const recorded = { workflowId: run.workflowId, history: JSON.parse(text) as unknown };
+  // Stack traces play no part in a replay, and name folders of the machine that recorded them.
+  const history: unknown = JSON.parse(text, (key, value: unknown) => (key === 'stackTrace' ? '' : value));
+  const recorded = { workflowId: run.workflowId, history };
   writeFileSync(join(FOLDER, `${name}.json`), `${JSON.stringify(recorded)}\n`);
 }
 
