@@ -1,5 +1,6 @@
 // Starts changes of the topology and acts on the running one, through Temporal. Connects on first use: a proxy
 // starts and searches without Temporal, and hears within seconds that it is away.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, Connection } from '@temporalio/client';
 import type { ChangeOptions } from '../core/change-options.js';
 import { ApiError } from '../core/errors.js';
@@ -59,6 +60,11 @@ export interface TemporalTarget {
   deadlineMs?: number;
 }
 
+/** Phases of a change that nothing more comes of; see ChangePhase of the workflows. */
+const ENDING = new Set(['finishing', 'done', 'aborted', 'failed']);
+/** How long a new change waits for one that is ending. */
+const ENDING_MS = 10_000;
+
 const STATUSES: Record<string, ChangeOutcome['status']> = { COMPLETED: 'done', CANCELLED: 'aborted' };
 
 /** The one workflow id that a cluster's changes may have. */
@@ -75,6 +81,25 @@ export class TemporalChanges implements ChangeStarter {
   }
 
   async start(input: ChangeInput): Promise<StartedChange> {
+    const untilMs = performance.now() + ENDING_MS;
+    for (;;) {
+      try {
+        return await this.startOnce(input);
+      } catch (error) {
+        const busy = error instanceof ApiError && error.code === 'miroir_change_in_progress';
+        if (!busy || performance.now() > untilMs || !(await this.isEnding())) throw error;
+        await sleep(100);
+      }
+    }
+  }
+
+  /** A change that is done in the store may take a moment more to end as a workflow. */
+  private async isEnding(): Promise<boolean> {
+    const progress = (await this.progress().catch(() => undefined)) as { phase?: string } | null | undefined;
+    return progress === null || ENDING.has(progress?.phase ?? '');
+  }
+
+  private async startOnce(input: ChangeInput): Promise<StartedChange> {
     const workflowId = changeWorkflowId(this.target.clusterId);
     const names = input.nodes.map((node) => (typeof node === 'string' ? node : node.id));
     return this.call(this.deadlineMs, async (client) => {

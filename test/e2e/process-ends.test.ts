@@ -45,4 +45,12 @@ describe('ends of processes', () => {
     const task = await cluster().write('/indexes/notes/documents', { body: [{ id: 3, text: 'third' }] });
     expect(task.status).toBe('succeeded');
   });
+
+  it('takes one change right behind another', { timeout: 60_000 }, async () => {
+    for (let count = 0; count < 5; count += 1) {
+      const { changeId } = await cluster().admin<{ changeId: string }>('POST', '/_miroir/rebalance', {});
+      await cluster().waitChange(changeId);
+      expect(changeId).toMatch(/^[0-9a-f-]{36}$/);
+    }
+  });
 });
