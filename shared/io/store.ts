@@ -354,7 +354,6 @@ export interface Store {
   }): Promise<ChangeRow>;
   readChange(id: string): Promise<ChangeRow | null>;
   readLatestChange(): Promise<ChangeRow | null>;
-  listChanges(limit: number): Promise<ChangeRow[]>;
   setChangeStatus(id: string, status: ChangeStatus): Promise<void>;
   planMoves(changeId: string, epoch: number, moves: NewMove[], plannedDocuments: number): Promise<boolean>;
   listMoves(changeId: string): Promise<MoveRow[]>;

@@ -7,6 +7,7 @@ import type { NodeId, Replica, TopologyIndex } from '../../shared/core/topology.
 import type { AppendInput, AppendResult, EntryOutcome, Store } from '../../shared/io/store.js';
 import { openLibsql } from '../../shared/io/store-sql/libsql-driver.js';
 import { createSqlStore } from '../../shared/io/store-sql/sql-store.js';
+import { appendInput } from './append-input.js';
 
 export const ADDITION: EntryMeta = {
   kind: 'documentAdditionOrUpdate',
@@ -63,18 +64,7 @@ export class StoreFleet {
   async appendRaw(uid: string, meta: EntryMeta, more: Partial<AppendInput> = {}): Promise<AppendResult> {
     const index = await this.find(uid);
     this.requests += 1;
-    return this.store.appendEntry({
-      requestId: `request-${this.requests}`,
-      indexUid: uid,
-      meta,
-      stagingId: null,
-      expected: { incarnation: index?.incarnation ?? null, primaryKey: index?.primaryKey ?? null },
-      createIndex: null,
-      setPrimaryKey: null,
-      failure: null,
-      details: null,
-      ...more,
-    });
+    return this.store.appendEntry(appendInput(`request-${this.requests}`, uid, meta, index, more));
   }
 
   /** Like appendRaw, and answers the number; a conflict fails the test. */

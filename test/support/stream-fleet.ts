@@ -16,6 +16,7 @@ import { NodeClient } from '../../shared/io/node-client.js';
 import { createNodeDirectory, type NodeDirectory } from '../../shared/io/node-directory.js';
 import { openStore } from '../../shared/io/open-store.js';
 import type { AppendInput, Store, StreamPosition } from '../../shared/io/store.js';
+import { appendInput } from './append-input.js';
 
 export type Document = Record<string, unknown> & { id: number | string };
 
@@ -178,18 +179,9 @@ export class StreamFleet {
   async append(uid: string, meta: EntryMeta, more: Partial<AppendInput> = {}): Promise<number> {
     const index = findIndex(await this.store.readTopology(), uid);
     this.requests += 1;
-    const answer = await this.store.appendEntry({
-      requestId: `request-${this.requests}`,
-      indexUid: uid,
-      meta,
-      stagingId: null,
-      expected: { incarnation: index?.incarnation ?? null, primaryKey: index?.primaryKey ?? null },
-      createIndex: null,
-      setPrimaryKey: null,
-      failure: null,
-      details: null,
-      ...more,
-    });
+    const answer = await this.store.appendEntry(
+      appendInput(`request-${this.requests}`, uid, meta, index, more),
+    );
     if (!answer.ok) throw new Error(`the append met a conflict: ${answer.conflict}`);
     return answer.seq;
   }

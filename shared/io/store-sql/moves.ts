@@ -58,15 +58,9 @@ export async function readChange(tx: Tx, id: string): Promise<ChangeRow | null> 
   return row ? toChange(row) : null;
 }
 
-export async function listChanges(tx: Tx, limit: number): Promise<ChangeRow[]> {
-  const rows = await tx.all<ChangeRecord>('SELECT * FROM changes ORDER BY started_at DESC, id DESC LIMIT ?', [
-    limit,
-  ]);
-  return rows.map(toChange);
-}
-
 export async function readLatestChange(tx: Tx): Promise<ChangeRow | null> {
-  return (await listChanges(tx, 1))[0] ?? null;
+  const row = await one<ChangeRecord>(tx, 'SELECT * FROM changes ORDER BY started_at DESC, id DESC LIMIT 1');
+  return row ? toChange(row) : null;
 }
 
 export async function setChangeStatus(tx: Tx, id: string, status: ChangeStatus): Promise<void> {

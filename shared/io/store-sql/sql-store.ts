@@ -66,7 +66,6 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     openChange: write(moves.openChange),
     readChange: read(moves.readChange),
     readLatestChange: read(moves.readLatestChange),
-    listChanges: read(moves.listChanges),
     setChangeStatus: write(moves.setChangeStatus),
     planMoves: write(moves.planMoves),
     listMoves: read(moves.listMoves),
