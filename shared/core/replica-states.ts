@@ -13,7 +13,8 @@ const TRANSITIONS: Readonly<Record<ReplicaStage, readonly ReplicaStage[]>> = {
   none: ['copying'],
   copying: ['joined', 'deleting'],
   joined: ['verified', 'in-sync', 'retained', 'deleting'],
-  verified: ['in-sync', 'deleting'],
+  // Back to joined when its node answers otherwise than was promised: the flip then needs another verification.
+  verified: ['in-sync', 'joined', 'deleting'],
   'in-sync': ['retained', 'joined'],
   retained: ['in-sync', 'deleting'],
   deleting: ['none'],

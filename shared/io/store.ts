@@ -300,7 +300,10 @@ export interface Store {
   readStreams(): Promise<StreamPosition[]>;
   /** In-sync replicas of a lost or lagging node leave in-sync where another in-sync replica remains. */
   demoteNode(node: NodeId, cause: string): Promise<number>;
-  /** Replicas that were demoted become in-sync again once the stream is past the watermark. */
+  /**
+   * Replicas that were demoted become in-sync again once the stream is past the watermark; every confirmation does
+   * the same.
+   */
   promoteNode(node: NodeId, generation: number, cause: string): Promise<number>;
 
   /** Throws StateConflict when the move does not hold the replica that the control is about. */

@@ -12,6 +12,7 @@ const ALLOWED = new Set([
   'copying joined',
   'joined verified',
   'verified in-sync',
+  'verified joined',
   'in-sync retained',
   'retained deleting',
   'deleting none',

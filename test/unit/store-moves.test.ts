@@ -53,6 +53,58 @@ describe('a flip', () => {
     expect((await fleet.store.flipMove('m1')).flipped).toBe(true);
   });
 
+  it('holds tasks back for a target that could never catch up otherwise', async () => {
+    await fleet.planMove('m1', move);
+    await fleet.verifyMove('m1');
+    const first = await fleet.write('books', 0);
+    await fleet.confirm('a', first);
+    await fleet.confirm('b', first);
+    expect(await fleet.store.flipMove('m1')).toMatchObject({ reason: 'below-watermark' });
+    const second = await fleet.write('books', 0);
+    await fleet.confirm('a', second);
+    await fleet.confirm('b', second);
+    expect(await fleet.status(second)).toBe('enqueued');
+    await fleet.confirm('c', first);
+    expect((await fleet.store.flipMove('m1')).flipped).toBe(true);
+    await fleet.confirm('c', second);
+    expect(await fleet.status(second)).toBe('succeeded');
+  });
+
+  it.each(['given up', 'demoted', 'begun again'] as const)('holds no task back once it is %s', async (end) => {
+    await fleet.planMove('m1', move);
+    await fleet.verifyMove('m1');
+    const first = await fleet.write('books', 0);
+    for (const node of ['a', 'b']) await fleet.confirm(node, first);
+    await fleet.store.flipMove('m1');
+    if (end === 'given up') await fleet.store.beginDelete('m1', 'target');
+    if (end === 'demoted') await fleet.store.demoteNode('c', 'a test');
+    if (end === 'begun again') await fleet.store.holdReplica('m1');
+    const second = await fleet.write('books', 0);
+    for (const node of ['a', 'b']) await fleet.confirm(node, second);
+    expect(await fleet.status(second)).toBe('succeeded');
+  });
+
+  it('does not hold tasks back for a node in trouble', async () => {
+    await fleet.planMove('m1', move);
+    await fleet.verifyMove('m1');
+    await fleet.store.reportStream('c', fleet.generations.c!, 'does not answer');
+    const first = await fleet.write('books', 0);
+    for (const node of ['a', 'b']) await fleet.confirm(node, first);
+    await fleet.store.flipMove('m1');
+    const second = await fleet.write('books', 0);
+    for (const node of ['a', 'b']) await fleet.confirm(node, second);
+    expect(await fleet.status(second)).toBe('succeeded');
+  });
+
+  it('is refused when the target has answered otherwise than was promised since it was verified', async () => {
+    await fleet.planMove('m1', move);
+    await fleet.verifyMove('m1');
+    const seq = await fleet.write('books', 0);
+    for (const node of ['a', 'b']) await fleet.confirm(node, seq, [SUCCEEDED(seq)]);
+    await fleet.confirm('c', seq, [FAILED(seq)]);
+    expect(await fleet.store.flipMove('m1')).toMatchObject({ flipped: false, reason: 'not-verified' });
+  });
+
   it('makes success need the new replica, and the old one until no proxy reads it', async () => {
     await fleet.lease('p1');
     await fleet.planMove('m1', move);
@@ -226,8 +278,41 @@ describe('in-sync', () => {
     await fleet.store.promoteNode('a', fleet.generations.a!, 'a test');
     expect(await fleet.replicas('books', 0)).toEqual(['a:joined', 'b:in-sync']);
     await fleet.confirm('a', seq);
-    await fleet.store.promoteNode('a', fleet.generations.a!, 'a test');
     expect(await fleet.replicas('books', 0)).toEqual(['a:in-sync', 'b:in-sync']);
+  });
+
+  it('comes back under writes without a pause: tasks wait for a replica that is near', async () => {
+    await fleet.store.demoteNode('a', 'a test');
+    const [first, second, third] = [
+      await fleet.write('books', 0),
+      await fleet.write('books', 0),
+      await fleet.write('books', 0),
+    ];
+    await fleet.confirm('b', second!);
+    await fleet.confirm('a', first!);
+    expect(await fleet.replicas('books', 0)).toEqual(['a:joined', 'b:in-sync']);
+    await fleet.confirm('b', third!);
+    expect([await fleet.status(second!), await fleet.status(third!)]).toEqual(['succeeded', 'enqueued']);
+    await fleet.confirm('a', second!);
+    expect(await fleet.replicas('books', 0)).toEqual(['a:in-sync', 'b:in-sync']);
+    await fleet.confirm('a', third!);
+    expect(await fleet.status(third!)).toBe('succeeded');
+  });
+
+  it('is not waited for where the node is far behind, nor once it is demoted again', async () => {
+    await fleet.store.demoteNode('a', 'a test');
+    const seqs: number[] = [];
+    for (let at = 0; at < 510; at += 1) seqs.push(await fleet.write('books', 0));
+    await fleet.confirm('b', seqs[5]!);
+    await fleet.confirm('a', seqs[0]!);
+    await fleet.confirm('b', seqs[100]!);
+    expect(await fleet.status(seqs[100]!)).toBe('succeeded');
+
+    await fleet.confirm('a', seqs[50]!);
+    await fleet.confirm('b', seqs[200]!);
+    expect(await fleet.status(seqs[200]!)).toBe('enqueued');
+    await fleet.store.demoteNode('a', 'a test');
+    expect(await fleet.status(seqs[200]!)).toBe('succeeded');
   });
 
   it('that was lost still counts for success while a proxy may read it', async () => {

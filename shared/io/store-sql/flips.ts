@@ -32,15 +32,21 @@ export async function flipMove(
   if (!index || index.deleted_seq !== null) return refuse('index-deleted');
   const target = await readReplica(tx, move, move.targetNode);
   if (target?.state !== 'verified' || target.move_id !== moveId) return refuse('not-verified');
-  const stream = await one<{ position: number }>(tx, 'SELECT position FROM streams WHERE node = ?', [
-    move.targetNode,
-  ]);
-  if (!stream || stream.position < index.watermark) return refuse('below-watermark');
+  const stream = await one<{ position: number; last_error: string | null }>(
+    tx,
+    'SELECT position, last_error FROM streams WHERE node = ?',
+    [move.targetNode],
+  );
+  if (!stream || stream.position < index.watermark) {
+    // Tasks wait for it from now on, so that writes without a pause cannot hold up the flip; not for a node in trouble.
+    if (stream?.last_error === null) await awaitReplica(tx, move);
+    return refuse('below-watermark');
+  }
 
   const epoch = await bumpEpoch(tx, `move ${moveId} flips`);
   const key = [move.incarnation, move.shard];
   await tx.run(
-    `UPDATE replicas SET state = 'in-sync', move_id = NULL, since_epoch = ?, left_epoch = NULL
+    `UPDATE replicas SET state = 'in-sync', move_id = NULL, since_epoch = ?, left_epoch = NULL, awaited = 0
      WHERE incarnation = ? AND shard = ? AND node = ?`,
     [epoch, ...key, move.targetNode],
   );
@@ -54,6 +60,13 @@ export async function flipMove(
   }
   await tx.run(`UPDATE moves SET flipped_epoch = ?, phase = 'retain' WHERE id = ?`, [epoch, moveId]);
   return { flipped: true, epoch, reason: null };
+}
+
+async function awaitReplica(tx: Tx, move: MoveRow): Promise<void> {
+  await tx.run(
+    `UPDATE replicas SET awaited = 1 WHERE incarnation = ? AND shard = ? AND node = ? AND state = 'verified'`,
+    [move.incarnation, move.shard, move.targetNode],
+  );
 }
 
 /**
@@ -73,7 +86,8 @@ export async function beginDelete(tx: Tx, moveId: string, side: 'source' | 'targ
     return false;
   await dropWaitingControls(tx, moveId);
   await tx.run(
-    `UPDATE replicas SET state = 'deleting', held_position = NULL WHERE incarnation = ? AND shard = ? AND node = ?`,
+    `UPDATE replicas SET state = 'deleting', held_position = NULL, awaited = 0
+     WHERE incarnation = ? AND shard = ? AND node = ?`,
     [move.incarnation, move.shard, node],
   );
   return true;

@@ -255,7 +255,7 @@ export async function holdReplica(tx: Tx, moveId: string): Promise<MoveRow> {
     if (row.left_epoch !== null && (await oldestLeasedEpoch(tx)) < row.left_epoch)
       throw new Error(`a proxy may still read ${place}: the move begins when none does`);
     await tx.run(
-      `UPDATE replicas SET state = 'copying', move_id = ?, held_position = ?
+      `UPDATE replicas SET state = 'copying', move_id = ?, held_position = ?, awaited = 0
        WHERE incarnation = ? AND shard = ? AND node = ?`,
       [moveId, heldPosition, ...key],
     );

@@ -1,5 +1,6 @@
 // When is a task finished? Every in-sync replica of every shard that it touches has confirmed it, earlier tasks of
-// its index are finished, and whatever it changes for proxies has been acknowledged by every live lease.
+// its index are finished, and whatever it changes for proxies has been acknowledged by every live lease. A replica
+// that only waits to become readable is awaited: the watermark stands still until its stream has come up to it.
 import { bumpEpoch } from './cluster.js';
 import { isoTime, one, type Tx } from './driver.js';
 
@@ -35,14 +36,25 @@ export async function advanceTasks(tx: Tx): Promise<number> {
   );
   if (open.length === 0) return 0;
   const leased = await oldestLeasedEpoch(tx);
+  const awaited = await readAwaited(tx);
   const blocked = new Set<string>();
   let finished = 0;
   for (const entry of open) {
     if (blocked.has(entry.index_uid)) continue;
-    if (await finishEntry(tx, entry, leased)) finished += 1;
+    const isAwaited = entry.seq > (awaited.get(entry.incarnation) ?? Number.POSITIVE_INFINITY);
+    if (!isAwaited && (await finishEntry(tx, entry, leased))) finished += 1;
     else blocked.add(entry.index_uid);
   }
   return finished;
+}
+
+/** The position of the slowest awaited replica of each index. */
+async function readAwaited(tx: Tx): Promise<Map<number | null, number>> {
+  const rows = await tx.all<{ incarnation: number; position: number }>(
+    `SELECT r.incarnation, MIN(s.position) AS position FROM replicas r JOIN streams s ON s.node = r.node
+     WHERE r.awaited = 1 GROUP BY r.incarnation`,
+  );
+  return new Map(rows.map((row) => [row.incarnation, row.position]));
 }
 
 async function finishEntry(tx: Tx, entry: OpenEntry, leased: number): Promise<boolean> {

@@ -72,6 +72,12 @@ const MIGRATIONS: readonly string[][] = [
       proxy_id TEXT PRIMARY KEY, url TEXT, epoch INTEGER NOT NULL, oldest_epoch INTEGER NOT NULL,
       until_ms INTEGER NOT NULL, dead_ms INTEGER NOT NULL)`,
   ],
+  [
+    // Success waits for an awaited replica although nobody reads it yet: otherwise it could never catch up.
+    `ALTER TABLE replicas ADD COLUMN awaited INTEGER NOT NULL DEFAULT 0`,
+    `CREATE INDEX replicas_awaited ON replicas (incarnation, node) WHERE awaited = 1`,
+    `CREATE INDEX replicas_joined ON replicas (node, incarnation) WHERE state = 'joined'`,
+  ],
 ];
 
 /** Brings a database to the newest schema; refuses one that a newer Miroir has written. */

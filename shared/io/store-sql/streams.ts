@@ -4,11 +4,13 @@ import { DIVERGED } from '../../core/replica-states.js';
 import type { NodeId } from '../../core/topology.js';
 import type { DeliveryEntry, DeliveryGroup, EntryOutcome, StreamPosition, StreamTakeover } from '../store.js';
 import { StaleGeneration } from '../store.js';
-import { bumpEpoch, readEpoch } from './cluster.js';
+import { bumpEpoch, readCluster, readEpoch } from './cluster.js';
 import { isoTime, one, parseJson, type SqlValue, type Tx, toJson } from './driver.js';
 import { advanceTasks } from './progress.js';
 
 export const LIVE = `('joined', 'verified', 'in-sync', 'retained')`;
+/** A node's replicas that left in-sync and wait to be promoted: joined, and of no move. */
+const DEMOTED = `node = ? AND state = 'joined' AND move_id IS NULL`;
 
 interface StreamRow {
   node: string;
@@ -256,14 +258,8 @@ export async function confirmEntries(
       [outcome.seq],
     );
     if (known && known.outcome !== outcome.status) {
-      // This node's content now differs from what was promised: nobody may read it before it has been copied anew.
-      await leaveInSync(
-        tx,
-        node,
-        `node ${node} answered ${outcome.status} to task ${outcome.seq}, which had ${known.outcome}`,
-        `${DIVERGED}${outcome.seq}`,
-        known.incarnation,
-      );
+      const cause = `node ${node} answered ${outcome.status} to task ${outcome.seq}, which had ${known.outcome}`;
+      await distrustReplicas(tx, node, cause, `${DIVERGED}${outcome.seq}`, known.incarnation);
     }
   }
   await tx.run(
@@ -272,6 +268,8 @@ export async function confirmEntries(
   );
   await setLastTaskUid(tx, node, lastTaskUid);
   await advanceTasks(tx);
+  await promoteReplicas(tx, node, position, `node ${node} has caught up`);
+  await awaitNearReplicas(tx, node, position);
 }
 
 /** Counts that nodes report are summed over the primary answerers only: see deliver. */
@@ -305,10 +303,34 @@ async function leaveInSync(
   if (!(await anyReplica(tx, condition, params))) return readEpoch(tx);
   const epoch = await bumpEpoch(tx, cause);
   await tx.run(
-    `UPDATE replicas SET state = 'joined', move_id = ?, since_epoch = ?, left_epoch = ? WHERE ${condition}`,
+    `UPDATE replicas SET state = 'joined', move_id = ?, since_epoch = ?, left_epoch = ?, awaited = 0
+     WHERE ${condition}`,
     [mark, epoch, epoch, ...params],
   );
   return epoch;
+}
+
+/**
+ * The node's content differs from what was promised: nobody may read it before it has been copied anew. That holds for
+ * replicas about to become readable too: a demoted one is not promoted, a verified one does not flip.
+ */
+async function distrustReplicas(
+  tx: Tx,
+  node: NodeId,
+  cause: string,
+  mark: string,
+  incarnation: number,
+): Promise<void> {
+  await tx.run(`UPDATE replicas SET move_id = ?, awaited = 0 WHERE ${DEMOTED} AND incarnation = ?`, [
+    mark,
+    node,
+    incarnation,
+  ]);
+  await tx.run(
+    `UPDATE replicas SET state = 'joined', awaited = 0 WHERE node = ? AND state = 'verified' AND incarnation = ?`,
+    [node, incarnation],
+  );
+  await leaveInSync(tx, node, cause, mark, incarnation);
 }
 
 /** Whether a new epoch is due at all: one that changes nothing would make every proxy report for nothing. */
@@ -317,6 +339,7 @@ async function anyReplica(tx: Tx, condition: string, params: SqlValue[]): Promis
 }
 
 export async function demoteNode(tx: Tx, node: NodeId, cause: string): Promise<number> {
+  await tx.run('UPDATE replicas SET awaited = 0 WHERE node = ? AND awaited = 1', [node]);
   const epoch = await leaveInSync(tx, node, cause, null, null);
   await advanceTasks(tx);
   return epoch;
@@ -324,16 +347,34 @@ export async function demoteNode(tx: Tx, node: NodeId, cause: string): Promise<n
 
 export async function promoteNode(tx: Tx, node: NodeId, generation: number, cause: string): Promise<number> {
   const stream = await requireGeneration(tx, node, generation);
-  const condition = `node = ? AND state = 'joined' AND move_id IS NULL
-    AND incarnation IN (SELECT incarnation FROM indexes WHERE watermark <= ?)`;
-  const params = [node, stream.position];
+  return promoteReplicas(tx, node, stream.position, cause);
+}
+
+/** Demoted replicas are readable again where their stream is past everything that has succeeded. */
+async function promoteReplicas(tx: Tx, node: NodeId, position: number, cause: string): Promise<number> {
+  const condition = `${DEMOTED} AND incarnation IN (SELECT incarnation FROM indexes WHERE watermark <= ?)`;
+  const params = [node, position];
   if (!(await anyReplica(tx, condition, params))) return readEpoch(tx);
   const epoch = await bumpEpoch(tx, cause);
   await tx.run(
-    `UPDATE replicas SET state = 'in-sync', since_epoch = ?, left_epoch = NULL WHERE ${condition}`,
+    `UPDATE replicas SET state = 'in-sync', since_epoch = ?, left_epoch = NULL, awaited = 0 WHERE ${condition}`,
     [epoch, ...params],
   );
   return epoch;
+}
+
+/** From so few entries behind the head on, a demoted replica is awaited: about a group. */
+const NEAR_ENTRIES = 500;
+
+/**
+ * Under writes without a pause faster nodes would move the watermark on for ever. Only near the head: tasks must not
+ * wait for a node that has hours to catch up.
+ */
+async function awaitNearReplicas(tx: Tx, node: NodeId, position: number): Promise<void> {
+  if (!(await anyReplica(tx, `${DEMOTED} AND awaited = 0`, [node]))) return;
+  const { next_seq } = await readCluster(tx);
+  if (next_seq - 1 - position > NEAR_ENTRIES) return;
+  await tx.run(`UPDATE replicas SET awaited = 1 WHERE ${DEMOTED}`, [node]);
 }
 
 export async function readStreams(tx: Tx): Promise<StreamPosition[]> {
