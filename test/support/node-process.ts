@@ -38,8 +38,13 @@ export async function startNode(options: {
           '--snapshot-dir',
           join(dir, 'snapshots'),
         ],
-        // Threads beyond the test machine's cores only slow every node down.
-        env: { MEILI_MASTER_KEY: masterKey, MEILI_LOG_LEVEL: 'WARN', MEILI_MAX_INDEXING_THREADS: '1' },
+        // Several nodes share the test machine: its threads, and buffers in proportion to memory (see up/nodes.ts).
+        env: {
+          MEILI_MASTER_KEY: masterKey,
+          MEILI_LOG_LEVEL: 'WARN',
+          MEILI_MAX_INDEXING_THREADS: '1',
+          MEILI_MAX_INDEXING_MEMORY: '128MiB',
+        },
         cwd: dir,
       })
     : new TestProcess({
