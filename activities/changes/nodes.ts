@@ -51,8 +51,8 @@ async function withClient(
   try {
     await use(client, adminKey);
   } catch (error) {
-    // It answers, and says no: trying again would say no again.
-    if (error instanceof NodeRefusal)
+    // It answers, and says no: trying again would say no again. A 5xx may pass: Temporal tries the step again.
+    if (error instanceof NodeRefusal && error.status < 500)
       throw invalid(`node "${node.id}" at ${node.url} refuses to join: ${error.message} (${error.code})`);
     throw error;
   } finally {
