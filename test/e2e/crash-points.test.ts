@@ -38,7 +38,7 @@ describe('a worker that dies', () => {
     traffic = new Traffic(cluster(), SIZE);
     await traffic.load();
     await cluster().spawnNode();
-  }, 120_000);
+  }, 600_000);
   afterAll(async () => {
     await traffic?.close();
   });
@@ -63,6 +63,6 @@ describe('a worker that dies', () => {
       await cluster().removeNode('node-4', { retentionMs: 0 });
       expect(await traffic.check()).toEqual(expectWhole(traffic.model, 2 * SHARDS));
     },
-    120_000,
+    600_000,
   );
 });

@@ -31,7 +31,7 @@ describe('a fleet of four nodes', () => {
   beforeAll(async () => {
     traffic = new Traffic(cluster(), 300);
     await traffic.load();
-  }, 120_000);
+  }, 600_000);
   afterAll(async () => {
     await traffic?.close();
   });
@@ -46,14 +46,14 @@ describe('a fleet of four nodes', () => {
     expect(statesOf(await topology(), 'node-2')).not.toContain('in-sync');
 
     await cluster().restart('node-2');
-    await cluster().until('the return of node-2', 60_000, async () => {
+    await cluster().until('the return of node-2', 300_000, async () => {
       const states = statesOf(await topology(), 'node-2');
       return states.length === 1 && states[0] === 'in-sync' ? true : null;
     });
     await traffic.stop();
     expect(traffic.tally.wrong).toEqual([]);
     expect(await traffic.check()).toEqual(expectWhole(traffic.model, 2 * SHARDS));
-  }, 120_000);
+  }, 600_000);
 
   it('removes a node that is dead for good', async () => {
     await cluster().kill('node-4');
@@ -63,7 +63,7 @@ describe('a fleet of four nodes', () => {
     expect(traffic.tally.wrong).toEqual([]);
     expect((await topology()).nodes.map((node) => node.id)).toEqual(['node-1', 'node-2', 'node-3']);
     expect(await traffic.check()).toEqual(expectWhole(traffic.model, 2 * SHARDS));
-  }, 180_000);
+  }, 600_000);
 
   it('recognises a node that comes back empty, and reads from the others', async () => {
     const dbPath = join(cluster().dir, 'node-3', 'data');
@@ -84,5 +84,5 @@ describe('a fleet of four nodes', () => {
       body: { q: 'heron' },
     });
     expect(found.body.estimatedTotalHits).toBe(300);
-  }, 120_000);
+  }, 600_000);
 });

@@ -17,7 +17,7 @@ describe.skipIf(binary === null)(
       return new Promise((resolve, reject) => {
         const child = spawn(binary!, [...args, '--address', cluster().temporalAddress], {
           stdio: ['ignore', 'pipe', 'pipe'],
-          timeout: 60_000,
+          timeout: 300_000,
         });
         let output = '';
         for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
@@ -57,7 +57,7 @@ describe.skipIf(binary === null)(
         /key/,
       ],
       ['a silent node', '{"kind":"add","nodes":[{"id":"n4","url":"http://127.0.0.1:9"}]}', /does not answer/],
-    ])('fails at once with a readable message: %s', { timeout: 90_000 }, async (_name, input, message) => {
+    ])('fails at once with a readable message: %s', { timeout: 300_000 }, async (_name, input, message) => {
       const result = await startAndWait(input);
       expect(result.code).not.toBe(0);
       expect(result.output).toMatch(message);
@@ -71,7 +71,7 @@ describe.skipIf(binary === null)(
       expect(result.output).toContain(`the workflow id must be "miroir/topology/${cluster().id}"`);
     });
 
-    it('rebalances, and the documents are where they were', { timeout: 90_000 }, async () => {
+    it('rebalances, and the documents are where they were', { timeout: 300_000 }, async () => {
       const result = await startAndWait('{"kind":"rebalance"}');
       expect(result).toMatchObject({ code: 0 });
       expect(result.output).toContain('COMPLETED');

@@ -46,7 +46,7 @@ describe('ends of processes', () => {
     expect(task.status).toBe('succeeded');
   });
 
-  it('takes one change right behind another', { timeout: 60_000 }, async () => {
+  it('takes one change right behind another', { timeout: 300_000 }, async () => {
     for (let count = 0; count < 5; count += 1) {
       const { changeId } = await cluster().admin<{ changeId: string }>('POST', '/_miroir/rebalance', {});
       await cluster().waitChange(changeId);

@@ -121,7 +121,7 @@ test('starts a fleet that works, starts a crashed node again, and stops cleanly 
   expect(await started.ended).toBe(0);
   expect(started.output()).toContain('Stopped.');
   expect(processesOf(folder)).toEqual([]);
-}, 180_000);
+}, 600_000);
 
 test('a second start in the same folder finds the first one, and --exit ends by itself', async () => {
   const first = up('--exit');
@@ -143,7 +143,7 @@ test('says what is wrong and stops what it had started', async () => {
   unreachable.process.kill('SIGINT');
   await unreachable.ended;
   expect(processesOf(folder)).toEqual([]);
-}, 120_000);
+}, 600_000);
 
 test.runIf(process.env.MIROIR_TEST_FULL === '1')(
   'the tour passes',

@@ -13,7 +13,7 @@ describe('a worker that is stopped and continued', () => {
   beforeAll(async () => {
     traffic = new Traffic(cluster(), 300);
     await traffic.load();
-  }, 120_000);
+  }, 600_000);
   afterAll(async () => {
     await traffic?.close();
   });
@@ -54,6 +54,6 @@ describe('a worker that is stopped and continued', () => {
       expect(await traffic.check()).toEqual(expectWhole(traffic.model, 2 * SHARDS));
       await c.kill(zombie);
     },
-    180_000,
+    600_000,
   );
 });

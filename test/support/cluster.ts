@@ -40,6 +40,9 @@ export interface RequestOptions {
 /** What a member of the fleet is called: `proxy`, `worker`, or a node's id. */
 export type MemberName = string;
 
+/** What a busy machine may take; reached only when something is broken. */
+const DEADLINE_MS = 180_000;
+
 const DIST = resolve(import.meta.dirname, '../../dist');
 
 export class Cluster {
@@ -100,7 +103,7 @@ export class Cluster {
     const child = this.member(name, 'worker/main.js', fault === undefined ? {} : { MIROIR_FAULT: fault });
     child.start();
     // The bundle of the workflows takes seconds on a busy machine.
-    await child.waitForLine((line) => (line.includes('"ready"') ? true : null), 60_000);
+    await child.waitForLine((line) => (line.includes('"ready"') ? true : null), DEADLINE_MS);
   }
 
   async startProxy(name: MemberName = 'proxy'): Promise<void> {
@@ -124,7 +127,11 @@ export class Cluster {
     await this.addNodeWith(ids, {});
   }
 
-  async addNodeWith(ids: string[], options: Record<string, unknown>, deadlineMs = 90_000): Promise<void> {
+  async addNodeWith(
+    ids: string[],
+    options: Record<string, unknown>,
+    deadlineMs = DEADLINE_MS,
+  ): Promise<void> {
     const nodes = ids.map((id) => {
       const { url, masterKey } = this.nodes.get(id)!;
       return { id, url, key: masterKey };
@@ -141,11 +148,11 @@ export class Cluster {
       Object.entries(options).map(([key, value]): [string, string] => [key, String(value)]),
     );
     const { changeId } = await this.admin<{ changeId: string }>('DELETE', `/_miroir/nodes/${id}?${query}`);
-    await this.waitChange(changeId, 90_000);
+    await this.waitChange(changeId);
   }
 
   /** Waits until a topology change is done; fails when it fails. */
-  async waitChange(changeId: string, deadlineMs = 60_000): Promise<void> {
+  async waitChange(changeId: string, deadlineMs = DEADLINE_MS): Promise<void> {
     let last = '';
     const seen = () => `change ${changeId}: ${last}`;
     await this.until(seen, deadlineMs, async () => {
@@ -199,7 +206,7 @@ export class Cluster {
   }
 
   /** Waits until a task is terminal, whatever its outcome. */
-  async waitTask(uid: number, deadlineMs = 60_000): Promise<TaskView> {
+  async waitTask(uid: number, deadlineMs = DEADLINE_MS): Promise<TaskView> {
     return this.until(`task ${uid}`, deadlineMs, async () => {
       const answer = await this.request<TaskView>(`/tasks/${uid}`);
       if (answer.status !== 200) throw new Error(`task ${uid}: ${answer.status} ${answer.text}`);
@@ -213,14 +220,14 @@ export class Cluster {
   }
 
   /** Waits until a member has ended by itself. */
-  async waitForEnd(name: MemberName, deadlineMs = 60_000): Promise<void> {
+  async waitForEnd(name: MemberName, deadlineMs = DEADLINE_MS): Promise<void> {
     await this.until(`the end of ${name}`, deadlineMs, async () =>
       this.find(name).isRunning() ? null : true,
     );
   }
 
   /** Waits until a member has written a line that contains the text. */
-  async waitForLog(name: MemberName, text: string, deadlineMs = 60_000): Promise<void> {
+  async waitForLog(name: MemberName, text: string, deadlineMs = DEADLINE_MS): Promise<void> {
     await this.until(`"${text}" from ${name}`, deadlineMs, async () =>
       this.find(name).lines.some((line) => line.includes(text)) ? true : null,
     );
@@ -315,7 +322,7 @@ export class Cluster {
 
   private async launchProxy(child: TestProcess): Promise<void> {
     child.start();
-    await child.waitForLine((line) => (line.startsWith('{"listening"') ? true : null), 30_000);
+    await child.waitForLine((line) => (line.startsWith('{"listening"') ? true : null), DEADLINE_MS);
   }
 
   private find(name: MemberName): TestProcess {
@@ -362,7 +369,7 @@ export function useCluster(options: ClusterOptions = {}): () => Cluster {
   let cluster: Cluster | null = null;
   beforeAll(async () => {
     cluster = await startCluster(options);
-  }, 120_000);
+  }, DEADLINE_MS);
   afterEach(({ task }) => {
     if (task.result?.state === 'fail') process.stderr.write(`${cluster?.tails()}\n`);
   });

@@ -115,7 +115,7 @@ export class Traffic {
     replicas: Awaited<ReturnType<typeof checkReplicas>>;
     failedTasks: number;
   }> {
-    const failedTasks = await waitForTasks(this.api, 60_000, () => undefined);
+    const failedTasks = await waitForTasks(this.api, 180_000, () => undefined);
     const documents = await checkDocuments(this.api, 'busy', this.model);
     const topology = await this.cluster.admin<Topology>('GET', '/_miroir/topology');
     const nodes = [...this.cluster.nodes.values()]

@@ -70,19 +70,22 @@ describe('a flip', () => {
     expect(await fleet.status(second)).toBe('succeeded');
   });
 
-  it.each(['given up', 'demoted', 'begun again'] as const)('holds no task back once it is %s', async (end) => {
-    await fleet.planMove('m1', move);
-    await fleet.verifyMove('m1');
-    const first = await fleet.write('books', 0);
-    for (const node of ['a', 'b']) await fleet.confirm(node, first);
-    await fleet.store.flipMove('m1');
-    if (end === 'given up') await fleet.store.beginDelete('m1', 'target');
-    if (end === 'demoted') await fleet.store.demoteNode('c', 'a test');
-    if (end === 'begun again') await fleet.store.holdReplica('m1');
-    const second = await fleet.write('books', 0);
-    for (const node of ['a', 'b']) await fleet.confirm(node, second);
-    expect(await fleet.status(second)).toBe('succeeded');
-  });
+  it.each(['given up', 'demoted', 'begun again'] as const)(
+    'holds no task back once it is %s',
+    async (end) => {
+      await fleet.planMove('m1', move);
+      await fleet.verifyMove('m1');
+      const first = await fleet.write('books', 0);
+      for (const node of ['a', 'b']) await fleet.confirm(node, first);
+      await fleet.store.flipMove('m1');
+      if (end === 'given up') await fleet.store.beginDelete('m1', 'target');
+      if (end === 'demoted') await fleet.store.demoteNode('c', 'a test');
+      if (end === 'begun again') await fleet.store.holdReplica('m1');
+      const second = await fleet.write('books', 0);
+      for (const node of ['a', 'b']) await fleet.confirm(node, second);
+      expect(await fleet.status(second)).toBe('succeeded');
+    },
+  );
 
   it('does not hold tasks back for a node in trouble', async () => {
     await fleet.planMove('m1', move);
