@@ -10,7 +10,7 @@ import type { IndexData } from './index-data.js';
 import { Matching } from './matching.js';
 import { parseQuery } from './query.js';
 import { buildRules, mergeRanks, orderDocuments, type Rule } from './ranking.js';
-import { floatText, joinFields } from './raw-json.js';
+import { floatText, joinFields, splitFields } from './raw-json.js';
 import type { SearchParameters } from './search-parameters.js';
 import { describeFilterable, filterFeatures, isSortable } from './settings.js';
 
@@ -114,7 +114,8 @@ function hitText(matching: Matching, rules: Rule[], document: number, parameters
     extra.push(['_formatted', formatHit(matching, displayed, parameters)]);
   }
   if (parameters.showMatchesPosition) extra.push(['_matchesPosition', matchPositions(matching, displayed)]);
-  const distance = geoDistance(index, document, parameters.sort);
+  // As in Meilisearch, only a hit that shows where it is says how far away that is.
+  const distance = splitFields(hit).has('_geo') ? geoDistance(index, document, parameters.sort) : null;
   if (distance !== null) extra.push(['_geoDistance', distance]);
   if (parameters.showRankingScore) extra.push(['_rankingScore', floatText(scoreOf(rules, document))]);
   if (parameters.showRankingScoreDetails) extra.push(['_rankingScoreDetails', details(rules, document)]);

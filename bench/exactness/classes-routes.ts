@@ -1,0 +1,153 @@
+// Classes of other routes and of vectors, and requests that must be refused.
+
+import { vectorOf } from './documents.js';
+import { type Ask, classOf, type Draw, type QueryClass } from './query-class.js';
+import { PRIMARY_KEY } from './worlds.js';
+
+const NO_VECTORS = 'the embedded engine has no vectors';
+const NO_ROUTE = 'the embedded engine does not have the route';
+const NO_FEDERATION = 'the embedded engine has no federated search';
+
+function facetSearch(draw: Draw): Ask {
+  const facetName = draw.turn(['first', 'kind', 'tags', 'initial']);
+  const facetQuery = draw.turn([
+    undefined,
+    draw.any().slice(0, 1),
+    draw.any().slice(0, 2),
+    draw.any().slice(0, 3),
+  ]);
+  const more = draw.turn([{}, { q: draw.common() }, { filter: 'size < 20' }, { exhaustiveFacetCount: true }]);
+  return { method: 'POST', path: '/indexes/words/facet-search', body: { facetName, facetQuery, ...more } };
+}
+
+function similar(draw: Draw): Ask {
+  const id = draw.pick(draw.world.documents.filter((document) => hasVector(document)))[PRIMARY_KEY];
+  const more = draw.turn([
+    {},
+    { filter: 'kind = noun' },
+    { limit: 5, showRankingScore: true },
+    { offset: 4 },
+  ]);
+  return { method: 'POST', path: '/indexes/vectors/similar', body: { id, embedder: 'default', ...more } };
+}
+
+function hasVector({ _vectors }: Record<string, unknown>): boolean {
+  return (_vectors as { default: unknown }).default !== null;
+}
+
+function several(draw: Draw): Ask {
+  const queries = [
+    { indexUid: 'words', q: draw.common(), limit: 5 },
+    { indexUid: 'words', q: draw.neighbours(2), facets: ['kind'], limit: 3 },
+    { indexUid: 'words', sort: ['size:asc'], offset: 10, limit: 2 },
+  ];
+  return { method: 'POST', path: '/multi-search', body: { queries: queries.slice(0, 1 + (draw.at % 3)) } };
+}
+
+function federated(draw: Draw, federation: Record<string, unknown>, weighted: boolean): Ask {
+  const weights = weighted ? [1, 0.7, 1.5] : [1, 1, 1];
+  const queries = [draw.common(), draw.common(), draw.neighbours(2)].map((q, at) => ({
+    indexUid: at === 2 ? 'tuned' : 'words',
+    q,
+    ...(weighted ? { federationOptions: { weight: weights[at] } } : {}),
+  }));
+  return { method: 'POST', path: '/multi-search', body: { federation, queries } };
+}
+
+function byGet(draw: Draw): Ask {
+  const query = new URLSearchParams({
+    q: draw.neighbours(2),
+    limit: String(1 + draw.dice.below(12)),
+    ...(draw.at % 2 === 0 ? { sort: 'size:desc', filter: 'kind = noun' } : { facets: 'kind,size' }),
+  });
+  return { method: 'GET', path: `/indexes/words/search?${query}` };
+}
+
+export const ROUTE_CLASSES: readonly QueryClass[] = [
+  classOf('words', 'search by GET', byGet),
+  classOf('words', 'multi-search', several),
+  classOf('words', 'federation', (draw) => federated(draw, draw.turn([{}, { limit: 7, offset: 3 }]), false), {
+    notInEngine: NO_FEDERATION,
+  }),
+  classOf('words', 'federation, weights', (draw) => federated(draw, { limit: 15 }, true), {
+    notInEngine: NO_FEDERATION,
+  }),
+  classOf(
+    'words',
+    'federation, facets',
+    (draw) =>
+      federated(
+        draw,
+        draw.turn([
+          { facetsByIndex: { words: ['kind', 'size'], tuned: ['kind'] } },
+          { facetsByIndex: { words: ['kind'], tuned: ['kind'] }, mergeFacets: {} },
+          { page: 2, hitsPerPage: 5 },
+        ]),
+        draw.at % 2 === 0,
+      ),
+    { notInEngine: NO_FEDERATION },
+  ),
+  classOf('words', 'facet search', facetSearch, { notInEngine: NO_ROUTE }),
+  classOf(
+    'vectors',
+    'vectors',
+    (draw) => ({
+      vector: vectorOf(draw.any()),
+      hybrid: { embedder: 'default', semanticRatio: 1 },
+      showRankingScore: draw.at % 2 === 0,
+      filter: draw.turn([null, 'kind = noun']),
+      limit: 10,
+    }),
+    { notInEngine: NO_VECTORS },
+  ),
+  classOf(
+    'vectors',
+    'hybrid',
+    (draw) => ({
+      q: draw.turn([draw.common(), draw.neighbours(2)]),
+      vector: vectorOf(draw.any()),
+      hybrid: { embedder: 'default', semanticRatio: draw.turn([0.5, 0.2, 0.8, 0]) },
+      showRankingScore: true,
+      limit: 10,
+    }),
+    { notInEngine: NO_VECTORS },
+  ),
+  classOf(
+    'vectors',
+    'documents with vectors',
+    (draw) => ({
+      q: draw.turn([draw.common(), '']),
+      retrieveVectors: draw.at % 2 === 0,
+      limit: 5,
+    }),
+    { notInEngine: NO_VECTORS },
+  ),
+  classOf('vectors', 'similar documents', similar, { notInEngine: NO_VECTORS }),
+];
+
+const WRONG: readonly Record<string, unknown>[] = [
+  { q: 'x', filter: 'secret = 3' },
+  { q: 'x', filter: ['kind = noun', 'oops'] },
+  { q: 'x', filter: 3 },
+  { q: 'x', filter: 'kind = ' },
+  { sort: ['secret:asc'] },
+  { sort: ['id:asc'] },
+  { sort: ['size'] },
+  { facets: ['secret'] },
+  { distinct: 'secret' },
+  { limit: 'many' },
+  { limit: -1 },
+  { doggo: 1 },
+  { q: 'x', matchingStrategy: 'some' },
+  { rankingScoreThreshold: 3 },
+  { attributesToSearchOn: ['secret.field'], q: 3 },
+  { page: 'first' },
+  { filter: '_geoRadius(1, 2, 3)' },
+  { sort: ['_geoPoint(1, 2):asc'] },
+  { q: 'x', filter: 'kind = noun AND (size < 3' },
+  { hybrid: { embedder: 'nothing' }, q: 'x' },
+];
+
+export const ERROR_CLASSES: readonly QueryClass[] = [
+  classOf('words', 'errors', (draw) => draw.search(draw.turn(WRONG)), { refused: true }),
+];

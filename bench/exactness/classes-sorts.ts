@@ -1,0 +1,127 @@
+// Classes of queries that sort, count, or keep one document of each value.
+import { classOf, type Draw, type QueryClass } from './query-class.js';
+
+const way = (draw: Draw): string => draw.pick([':asc', ':desc']);
+const offset = (draw: Draw): number => draw.pick([0, 0, 37, 150, 600]);
+
+const DISTINCT_ESTIMATE =
+  'hits are exact; estimatedTotalHits counts the duplicates that were met, which depends on the order of ties';
+
+const FOLDED =
+  'ids that Meilisearch sorts as one stand in the order of the raw ids; a node that answers alone shows its own order';
+
+export const SORT_CLASSES: readonly QueryClass[] = [
+  classOf('words', 'placeholder', (draw) => ({ offset: offset(draw), limit: 12 })),
+  classOf('words', 'sort by number', (draw) => ({
+    sort: [`${draw.turn(['size', 'serial', 'relations'])}${way(draw)}`],
+    offset: offset(draw),
+  })),
+  classOf('words', 'sort by string', (draw) => ({
+    sort: [`${draw.turn(['word', 'first'])}${way(draw)}`],
+    offset: offset(draw),
+  })),
+  classOf('words', 'sort by mixed and missing', (draw) => ({
+    sort: [`rank${way(draw)}`],
+    offset: draw.pick([0, 60, 300, 700, 980]),
+    limit: 15,
+    ...(draw.at % 3 === 0 ? { filter: 'size < 4' } : {}),
+  })),
+  classOf('words', 'sort by several', (draw) => ({
+    sort: [`kind${way(draw)}`, `size${way(draw)}`, `first${way(draw)}`, `origin.place${way(draw)}`],
+    filter: 'relations < 12',
+    limit: 15,
+    offset: offset(draw),
+  })),
+  classOf('words', 'words, then sort', (draw) => ({
+    q: draw.turn([draw.common(), draw.neighbours(2)]),
+    sort: [`${draw.turn(['size', 'word', 'rank'])}${way(draw)}`],
+    showRankingScoreDetails: draw.at % 4 === 0,
+  })),
+  classOf('words', 'facets', (draw) => ({
+    q: draw.turn([draw.common(), '']),
+    filter: draw.turn(['size < 20', null, 'kind = noun']),
+    facets: draw.turn([
+      ['kind', 'relations'],
+      ['size', 'tags'],
+      ['origin.part', 'origin.place'],
+    ]),
+    limit: 3,
+  })),
+  classOf('words', 'facets over the cap', (draw) => ({
+    q: draw.turn([draw.common(), '']),
+    filter: draw.turn(['size < 30', 'serial > 100']),
+    facets: draw.turn([['first'], ['first', 'tags'], ['pair']]),
+    limit: 2,
+  })),
+  classOf('words', 'facets of numbers, few', (draw) => ({
+    q: draw.common(),
+    facets: draw.turn([['serial'], ['rank'], ['serial', 'rank']]),
+    limit: 1,
+  })),
+  classOf('words', 'facets of numbers, many', (draw) => ({
+    filter: draw.turn(['serial >= 0', null, 'size >= 0']),
+    facets: draw.turn([['serial'], ['rank'], ['serial', 'relations']]),
+    limit: 1,
+  })),
+  classOf('tuned', 'facets by count', (draw) => ({
+    q: draw.turn([draw.common(), '']),
+    filter: draw.turn(['size < 20', null]),
+    facets: draw.turn([['relations', 'kind'], ['first'], ['serial', 'rank']]),
+    limit: 1,
+  })),
+  classOf('words', 'facets with spellings', (draw) => ({
+    filter: draw.pick(['size < 3', 'relations = 4', 'rank > 50']),
+    facets: draw.turn([['initial'], ['*']]),
+    limit: 1,
+  })),
+  classOf('words', 'distinct', (draw) => ({
+    q: draw.turn(['', draw.common()]),
+    distinct: draw.turn(['first', 'size', 'kind']),
+    sort: [`size${way(draw)}`],
+    limit: 15,
+  })),
+  classOf('words', 'distinct, pages', (draw) => ({
+    distinct: draw.turn(['first', 'size']),
+    filter: 'kind = verb',
+    facets: draw.at % 2 === 0 ? ['kind'] : undefined,
+    page: 1 + draw.dice.below(2),
+    hitsPerPage: 9,
+  })),
+  classOf('words', 'distinct, arrays', (draw) => ({
+    distinct: draw.turn(['pair', 'tags']),
+    sort: [`size${way(draw)}`],
+    filter: 'pair EXISTS',
+    limit: 10,
+  })),
+  classOf('firsts', 'distinct by setting', (draw) => ({
+    q: draw.turn(['', draw.common(), draw.neighbours(2)]),
+    offset: draw.pick([0, 0, 30]),
+  })),
+  classOf('pairs', 'distinct by setting, arrays', (draw) => ({
+    q: draw.turn(['', draw.common()]),
+    filter: draw.turn([null, 'pair EXISTS']),
+    limit: 12,
+  })),
+  classOf(
+    'folded',
+    'folded ids',
+    (draw) => ({
+      q: draw.turn(['same', '']),
+      limit: draw.pick([1, 2, 3, 7, 20, 33]),
+      offset: draw.pick([0, 11, 100]),
+      filter: draw.turn([null, 'even = true']),
+    }),
+    { notExact: FOLDED },
+  ),
+];
+
+/** What is said of classes whose totals or facets differ by nature though their hits must not. */
+export const BY_NATURE: Readonly<Record<string, string>> = {
+  distinct: DISTINCT_ESTIMATE,
+  'distinct, arrays': DISTINCT_ESTIMATE,
+  'distinct by setting': DISTINCT_ESTIMATE,
+  'distinct by setting, arrays': DISTINCT_ESTIMATE,
+  'facets with spellings':
+    'one node shows the spelling of its first document; which it is depends on the node',
+  'facets by count': "values of equal count stand in an order that depends on the shape of a node's tree",
+};
