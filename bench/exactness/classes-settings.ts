@@ -1,4 +1,6 @@
 // Classes of queries over cities, and over indexes with settings of their own.
+import { EQUAL_COUNTS } from './classes-sorts.js';
+import { DERIVATIONS } from './classes-words.js';
 import { classOf, type Draw, type QueryClass } from './query-class.js';
 
 interface Point {
@@ -57,11 +59,16 @@ export const CITY_CLASSES: readonly QueryClass[] = [
     sort: [`name${draw.pick([':asc', ':desc'])}`],
     offset: draw.pick([0, 200, 900]),
   })),
-  classOf('cities', 'city facets by count', (draw) => ({
-    facets: draw.turn([['country', 'letter'], ['region'], ['height'], ['*']]),
-    filter: draw.turn([`height < ${draw.pick([300, 900])}`, null]),
-    limit: 1,
-  })),
+  classOf(
+    'cities',
+    'city facets by count',
+    (draw) => ({
+      facets: draw.turn([['country', 'letter'], ['region'], ['height'], ['*']]),
+      filter: draw.turn([`height < ${draw.pick([300, 900])}`, null]),
+      limit: 1,
+    }),
+    { otherCause: EQUAL_COUNTS },
+  ),
 ];
 
 export const SETTING_CLASSES: readonly QueryClass[] = [
@@ -90,24 +97,23 @@ export const SETTING_CLASSES: readonly QueryClass[] = [
     q: draw.turn([
       `the ${draw.common()}`,
       `${draw.common()} of the ${draw.common()}`,
-      'of the',
       `"${draw.neighbours(3)}"`,
-      `${draw.common()} in`,
+      `${draw.common()} in ${draw.common()} by`,
     ]),
   })),
   classOf(
-    'tuned',
+    'typos',
     'typo settings',
     (draw) => ({
       q: draw.turn([
-        draw.mistyped(4),
+        draw.mistyped(5),
         'persan',
         'anmal',
         draw.mistyped(7),
         `${draw.common()} ${draw.value('serial')}`,
       ]),
     }),
-    { notExact: 'as for typos' },
+    { notExact: DERIVATIONS },
   ),
   classOf('tuned', 'exact attributes', (draw) => ({
     q: draw.turn([String(draw.value('word')), `${draw.value('word')} ${draw.common()}`]),

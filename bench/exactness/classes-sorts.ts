@@ -4,9 +4,14 @@ import { classOf, type Draw, type QueryClass } from './query-class.js';
 const way = (draw: Draw): string => draw.pick([':asc', ':desc']);
 const offset = (draw: Draw): number => draw.pick([0, 0, 37, 150, 600]);
 
-const DISTINCT_ESTIMATE =
-  'hits are exact; estimatedTotalHits counts the duplicates that were met, which depends on the order of ties';
-
+export const EQUAL_COUNTS =
+  "facet values of equal count stand in an order that depends on the shape of a node's tree, also where they are cut";
+const SPELLING =
+  'of a facet value that is written in several ways, one node shows the spelling of its first document';
+const ESTIMATE =
+  'estimatedTotalHits leaves out the duplicates that were met before the page was full: on several nodes others are met';
+const DISTINCT_FACETS =
+  'each node counts the documents that it keeps itself, so duplicates on other nodes are counted too';
 const FOLDED =
   'ids that Meilisearch sorts as one stand in the order of the raw ids; a node that answers alone shows its own order';
 
@@ -63,45 +68,80 @@ export const SORT_CLASSES: readonly QueryClass[] = [
     facets: draw.turn([['serial'], ['rank'], ['serial', 'relations']]),
     limit: 1,
   })),
-  classOf('tuned', 'facets by count', (draw) => ({
-    q: draw.turn([draw.common(), '']),
-    filter: draw.turn(['size < 20', null]),
-    facets: draw.turn([['relations', 'kind'], ['first'], ['serial', 'rank']]),
-    limit: 1,
-  })),
-  classOf('words', 'facets with spellings', (draw) => ({
-    filter: draw.pick(['size < 3', 'relations = 4', 'rank > 50']),
-    facets: draw.turn([['initial'], ['*']]),
-    limit: 1,
-  })),
-  classOf('words', 'distinct', (draw) => ({
-    q: draw.turn(['', draw.common()]),
-    distinct: draw.turn(['first', 'size', 'kind']),
-    sort: [`size${way(draw)}`],
-    limit: 15,
-  })),
-  classOf('words', 'distinct, pages', (draw) => ({
-    distinct: draw.turn(['first', 'size']),
-    filter: 'kind = verb',
-    facets: draw.at % 2 === 0 ? ['kind'] : undefined,
-    page: 1 + draw.dice.below(2),
-    hitsPerPage: 9,
-  })),
-  classOf('words', 'distinct, arrays', (draw) => ({
-    distinct: draw.turn(['pair', 'tags']),
-    sort: [`size${way(draw)}`],
-    filter: 'pair EXISTS',
-    limit: 10,
-  })),
-  classOf('firsts', 'distinct by setting', (draw) => ({
-    q: draw.turn(['', draw.common(), draw.neighbours(2)]),
-    offset: draw.pick([0, 0, 30]),
-  })),
-  classOf('pairs', 'distinct by setting, arrays', (draw) => ({
-    q: draw.turn(['', draw.common()]),
-    filter: draw.turn([null, 'pair EXISTS']),
-    limit: 12,
-  })),
+  classOf(
+    'tuned',
+    'facets by count',
+    (draw) => ({
+      q: draw.turn([draw.common(), '']),
+      filter: draw.turn(['size < 20', null]),
+      facets: draw.turn([['relations', 'kind'], ['first'], ['serial', 'rank']]),
+      limit: 1,
+    }),
+    { otherCause: EQUAL_COUNTS },
+  ),
+  classOf(
+    'words',
+    'facets with spellings',
+    (draw) => ({
+      filter: draw.pick(['size < 3', 'relations = 4', 'rank > 50']),
+      facets: draw.turn([['initial'], ['*']]),
+      limit: 1,
+    }),
+    { otherCause: SPELLING },
+  ),
+  classOf(
+    'words',
+    'distinct',
+    (draw) => ({
+      q: draw.turn(['', draw.common()]),
+      distinct: draw.turn(['first', 'size', 'kind']),
+      sort: [`size${way(draw)}`],
+      limit: 15,
+    }),
+    { otherCause: ESTIMATE },
+  ),
+  classOf(
+    'words',
+    'distinct, pages',
+    (draw) => ({
+      distinct: draw.turn(['first', 'size']),
+      filter: 'kind = verb',
+      facets: draw.at % 2 === 0 ? ['kind'] : undefined,
+      page: 1 + draw.dice.below(2),
+      hitsPerPage: 9,
+    }),
+    { otherCause: DISTINCT_FACETS },
+  ),
+  classOf(
+    'words',
+    'distinct, arrays',
+    (draw) => ({
+      distinct: draw.turn(['pair', 'tags']),
+      sort: [`size${way(draw)}`],
+      filter: 'pair EXISTS',
+      limit: 10,
+    }),
+    { otherCause: ESTIMATE },
+  ),
+  classOf(
+    'firsts',
+    'distinct by setting',
+    (draw) => ({
+      q: draw.turn(['', draw.common(), draw.neighbours(2)]),
+      offset: draw.pick([0, 0, 30]),
+    }),
+    { otherCause: ESTIMATE },
+  ),
+  classOf(
+    'pairs',
+    'distinct by setting, arrays',
+    (draw) => ({
+      q: draw.turn(['', draw.common()]),
+      filter: draw.turn([null, 'pair EXISTS']),
+      limit: 12,
+    }),
+    { otherCause: ESTIMATE },
+  ),
   classOf(
     'folded',
     'folded ids',
@@ -114,14 +154,3 @@ export const SORT_CLASSES: readonly QueryClass[] = [
     { notExact: FOLDED },
   ),
 ];
-
-/** What is said of classes whose totals or facets differ by nature though their hits must not. */
-export const BY_NATURE: Readonly<Record<string, string>> = {
-  distinct: DISTINCT_ESTIMATE,
-  'distinct, arrays': DISTINCT_ESTIMATE,
-  'distinct by setting': DISTINCT_ESTIMATE,
-  'distinct by setting, arrays': DISTINCT_ESTIMATE,
-  'facets with spellings':
-    'one node shows the spelling of its first document; which it is depends on the node',
-  'facets by count': "values of equal count stand in an order that depends on the shape of a node's tree",
-};

@@ -5,7 +5,7 @@ const WORDS = 'words';
 
 export const LAST_WORD =
   'a node that does not know the last word calls documents that begin with the others a start (rule exactness)';
-const DERIVATIONS =
+export const DERIVATIONS =
   'each node derives words from its own ones only, and up to a cap: a node that knows fewer words reaches further';
 const SHORT_PREFIX =
   'a node keeps lists for a prefix of up to four letters from 100 words on, and takes 1,000 words of a prefix at most';
@@ -41,9 +41,17 @@ export const WORD_CLASSES: readonly QueryClass[] = [
   }),
   classOf(WORDS, 'prefix', (draw) => ({ q: longPrefix(draw) })),
   classOf(WORDS, 'word and prefix', (draw) => ({ q: `${draw.common()} ${longPrefix(draw)}` })),
-  classOf(WORDS, 'short prefix', (draw) => ({ q: draw.any().slice(0, 1 + (draw.at % 4)) }), {
-    notExact: SHORT_PREFIX,
-  }),
+  classOf(
+    WORDS,
+    'short prefix',
+    (draw) => {
+      const prefix = draw.any().slice(0, 1 + (draw.at % 4));
+      return { q: draw.at % 8 < 4 ? prefix : `${draw.common()} ${prefix}` };
+    },
+    {
+      notExact: SHORT_PREFIX,
+    },
+  ),
   classOf(WORDS, 'strategy last', (draw) => ({
     q: `${draw.common()} ${draw.any()} ${draw.common()}`,
     matchingStrategy: 'last',
@@ -58,12 +66,9 @@ export const WORD_CLASSES: readonly QueryClass[] = [
     (draw) => ({ q: `${draw.common()} ${draw.any()} ${draw.common()}`, matchingStrategy: 'frequency' }),
     { notExact: 'each node drops words by how often it has them itself, until the DFS phase is there' },
   ),
-  classOf(
-    WORDS,
-    'last word on some nodes',
-    (draw) => ({ q: `${draw.beginning(1 + draw.dice.below(2))} ${draw.rare()}` }),
-    { notExact: `${LAST_WORD}, until the DFS phase is there` },
-  ),
+  classOf(WORDS, 'last word on some nodes', (draw) => ({ q: draw.beginningAndRare() }), {
+    notExact: `${LAST_WORD}, until the DFS phase is there`,
+  }),
   classOf(WORDS, 'searched attributes', (draw) => ({
     q: draw.common(),
     attributesToSearchOn: draw.turn([['word'], ['gloss'], ['word', 'synonyms']]),

@@ -42,7 +42,12 @@ export async function main(args: readonly string[]): Promise<boolean> {
       machine: describeMachine(),
       nodes: program.description,
       options: { documents, queries, seed, fleets: shapes.map(nameOf) },
-      classes: options.classes.map(({ name, world, notExact }) => ({ name, world, notExact })),
+      classes: options.classes.map(({ name, world, notExact, otherCause }) => ({
+        name,
+        world,
+        notExact,
+        otherCause,
+      })),
       ...outcome,
       failures,
     };

@@ -14,6 +14,8 @@ export interface QueryClass {
   readonly world: string;
   /** Null: hits must be identical. Else why they need not be. */
   readonly notExact: string | null;
+  /** What else than hits may differ, and why; null when nothing should. */
+  readonly otherCause: string | null;
   /** Null: the embedded engine has it. Else what the engine lacks. */
   readonly notInEngine: string | null;
   /** The answer must be an error. */
@@ -21,7 +23,10 @@ export interface QueryClass {
   make(draw: Draw): Ask;
 }
 
-/** What a query is drawn with. */
+/** Nodes keep lists of documents for prefixes of up to so many letters. */
+export const SHORT_PREFIX = 4;
+
+/** What a query is drawn with. Words have five letters or more, so that as a last word they are no short prefix. */
 export class Draw {
   private readonly words: Vocabulary;
 
@@ -59,20 +64,34 @@ export class Draw {
     return this.dice.pick(this.words.all);
   }
 
-  /** So many words that stand beside each other in some document. */
+  /** So many words that stand beside each other in some document; the last is no short prefix. */
   neighbours(count: number): string {
     for (let attempt = 0; attempt < 500; attempt += 1) {
       const line = this.dice.pick(this.words.lines);
       if (line.length < count) continue;
       const at = this.dice.below(line.length - count + 1);
-      return line.slice(at, at + count).join(' ');
+      if (line[at + count - 1]!.length > SHORT_PREFIX) return line.slice(at, at + count).join(' ');
     }
-    return this.dice.pick(this.words.lines).join(' ');
+    return this.any();
   }
 
-  /** The words that some document begins with. */
-  beginning(count: number): string {
-    return this.dice.pick(this.words.lines).slice(0, count).join(' ');
+  /**
+   * What a document begins with, and a rare word that another word of the same document begins with: only nodes that
+   * have the rare word itself can tell that the document does not have it.
+   */
+  beginningAndRare(): string {
+    const rare = new Set(this.words.rare);
+    for (let attempt = 0; attempt < 5_000; attempt += 1) {
+      const line = this.dice.pick(this.words.lines);
+      const count = 1 + this.dice.below(2);
+      for (const word of line.slice(count)) {
+        for (let length = SHORT_PREFIX + 1; length < word.length; length += 1) {
+          const start = word.slice(0, length);
+          if (rare.has(start)) return [...line.slice(0, count), start].join(' ');
+        }
+      }
+    }
+    return `${this.any()} ${this.rare()}`;
   }
 
   /** A word that is long enough for Meilisearch to forgive a mistake, with one. */
@@ -121,12 +140,13 @@ export function classOf(
   world: string,
   name: string,
   make: (draw: Draw) => Ask | Record<string, unknown>,
-  more: { notExact?: string; notInEngine?: string; refused?: boolean } = {},
+  more: { notExact?: string; otherCause?: string; notInEngine?: string; refused?: boolean } = {},
 ): QueryClass {
   return {
     name,
     world,
     notExact: more.notExact ?? null,
+    otherCause: more.otherCause ?? null,
     notInEngine: more.notInEngine ?? null,
     refused: more.refused ?? false,
     make(draw) {

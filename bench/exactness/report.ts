@@ -116,6 +116,8 @@ export function printOutcome(
   const sections = [drawTable(HEAD, classRows(outcome, classes))];
   const byFleet = fleetTable(outcome);
   if (byFleet !== null) sections.push(byFleet);
+  const causes = causeLines(outcome, classes);
+  if (causes.length > 0) sections.push(['Why answers differ:', ...causes].join('\n'));
   const shown = firstOfEachClass(outcome.cases).slice(0, shownCases);
   if (shown.length > 0) {
     sections.push(
@@ -126,6 +128,16 @@ export function printOutcome(
     );
   }
   return sections.join('\n\n');
+}
+
+/** The known cause of what differs, by class. */
+function causeLines(outcome: Outcome, classes: readonly QueryClass[]): string[] {
+  return classes.flatMap((kind) => {
+    const own = outcome.tallies.filter((tally) => tally.class === kind.name);
+    if (own.every((tally) => tally.identical === tally.queries)) return [];
+    const causes = [kind.notExact, kind.otherCause].filter((cause) => cause !== null);
+    return [`  ${kind.name}: ${causes.join('; ') || 'no cause is known'}`];
+  });
 }
 
 function firstOfEachClass(cases: readonly Case[]): Case[] {

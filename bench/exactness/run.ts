@@ -9,7 +9,7 @@ import { ExactFleet, type FleetShape, nameOf } from './fleet.js';
 import { type Ask, drawQuery, type QueryClass } from './query-class.js';
 import { LAST_RULE, type Reference, startReference } from './reference.js';
 import { type Case, countComparison, differingParts, emptyTally, type Tally } from './tally.js';
-import { loadWorlds, PRIMARY_KEY, type World } from './worlds.js';
+import { buildWorlds, loadCorpora, PRIMARY_KEY, type World } from './worlds.js';
 
 export interface RunOptions {
   documents: number;
@@ -59,7 +59,7 @@ export async function runComparison(options: RunOptions, stops: Set<() => void>)
   const skipped = options.classes.flatMap((kind) =>
     isEngine && kind.notInEngine !== null ? [{ class: kind.name, reason: kind.notInEngine }] : [],
   );
-  const worlds = await loadWorlds(options.documents, options.seed, worldsOf(chosen));
+  const worlds = buildWorlds(await loadCorpora(options.documents), options.seed, worldsOf(chosen));
   const outcome: Outcome = {
     tallies: [],
     skipped,

@@ -1,6 +1,6 @@
 // The indexes that are compared: real documents in a repeatable order, the settings that users would give, and the words
 // that queries are made of.
-import { loadCities, loadSynsets } from '../../up/tour/corpus.js';
+import { type City, loadCities, loadSynsets, type Synset } from '../../up/tour/corpus.js';
 import { Dice } from '../record-worlds.js';
 import {
   cityDocument,
@@ -58,15 +58,23 @@ interface WorldSettings {
   needsVectors?: boolean;
 }
 
-/** All worlds, or those that are named, of about so many documents each. */
-export async function loadWorlds(
-  documentCount: number,
+export interface Corpora {
+  readonly synsets: readonly Synset[];
+  readonly cities: readonly City[];
+}
+
+/** Reads the real data: so many synsets and so many cities. */
+export async function loadCorpora(documentCount: number): Promise<Corpora> {
+  return { synsets: await loadSynsets(documentCount), cities: await loadCities(documentCount) };
+}
+
+/** All worlds, or those that are named; the seed decides the order of their documents. */
+export function buildWorlds(
+  { synsets, cities }: Corpora,
   seed: number,
   names: readonly string[] | null = null,
-): Promise<Map<string, World>> {
-  const synsets = await loadSynsets(documentCount);
+): Map<string, World> {
   const few = synsets.filter((_, at) => at % 4 === 0);
-  const cities = await loadCities(documentCount);
   const words = synsets.map(wordDocument);
   const fewWords = few.map(wordDocument);
   const all: WorldSettings[] = [
@@ -77,6 +85,18 @@ export async function loadWorlds(
       settings: { filterableAttributes: FILTERABLE, sortableAttributes: SORTABLE },
     },
     { name: 'tuned', field: 'gloss', documents: words, settings: tunedSettings() },
+    {
+      name: 'typos',
+      field: 'gloss',
+      documents: fewWords,
+      settings: {
+        typoTolerance: {
+          minWordSizeForTypos: { oneTypo: 4, twoTypos: 7 },
+          disableOnWords: ['person', 'animal'],
+          disableOnNumbers: true,
+        },
+      },
+    },
     {
       name: 'before',
       field: 'gloss',
@@ -165,10 +185,8 @@ function tunedSettings(): Record<string, unknown> {
       small: ['little', 'tiny'],
     },
     typoTolerance: {
-      minWordSizeForTypos: { oneTypo: 4, twoTypos: 7 },
-      disableOnWords: ['person', 'animal'],
+      minWordSizeForTypos: { oneTypo: 6, twoTypos: 10 },
       disableOnAttributes: ['word'],
-      disableOnNumbers: true,
     },
     localizedAttributes: [{ attributePatterns: ['gloss', 'word'], locales: ['eng'] }],
     faceting: { maxValuesPerFacet: 12, sortFacetValuesBy: { '*': 'count', relations: 'alpha' } },
@@ -205,7 +223,7 @@ export function readVocabulary(documents: readonly Document[], field: string): V
         .toLowerCase()
         .match(/[a-z]{2,}/g) ?? [],
   );
-  const all = lines.flat().filter((word) => word.length >= 4);
+  const all = lines.flat().filter((word) => word.length >= 5);
   const counts = new Map<string, number>();
   for (const word of all) counts.set(word, (counts.get(word) ?? 0) + 1);
   const often = Math.max(4, documents.length / 80);

@@ -1,5 +1,5 @@
 // The pure parts of the comparison of `npm run exactness`: a wrong measure would prove anything.
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { CLASSES, chooseClasses } from '../../bench/exactness/classes.js';
 import {
   type Answer,
@@ -15,7 +15,7 @@ import { printTree, readTree } from '../../bench/exactness/json-tree.js';
 import { readOptions } from '../../bench/exactness/options.js';
 import { drawQuery } from '../../bench/exactness/query-class.js';
 import { percent } from '../../bench/exactness/report.js';
-import { loadWorlds } from '../../bench/exactness/worlds.js';
+import { buildWorlds, type Corpora, loadCorpora } from '../../bench/exactness/worlds.js';
 
 function compare(ours: string, theirs: string, strictKeys = false) {
   const parts = (text: string) => takeApart({ status: 200, text } satisfies Answer, 'id', 'id:asc');
@@ -119,12 +119,17 @@ describe('comparing answers', () => {
 });
 
 describe('queries and worlds', () => {
-  test('a class, a seed and a number always give the same query', async () => {
-    const [once, again] = [await loadWorlds(300, 5), await loadWorlds(300, 5)];
+  let corpora: Corpora;
+  beforeAll(async () => {
+    corpora = await loadCorpora(300);
+  });
+
+  test('a class, a seed and a number always give the same query', () => {
+    const [once, again] = [buildWorlds(corpora, 5), buildWorlds(corpora, 5)];
     expect([...once.values()].map(({ texts }) => texts)).toEqual(
       [...again.values()].map(({ texts }) => texts),
     );
-    const other = await loadWorlds(300, 6, ['words']);
+    const other = buildWorlds(corpora, 6, ['words']);
     expect(other.get('words')!.texts).not.toEqual(once.get('words')!.texts);
     let changed = 0;
     for (const kind of CLASSES) {
@@ -148,8 +153,8 @@ describe('queries and worlds', () => {
     expect(() => chooseClasses(['nothing'])).toThrow('there is no class nothing');
   });
 
-  test('documents keep numbers that a parser would spoil', async () => {
-    const worlds = await loadWorlds(300, 1, ['words']);
+  test('documents keep numbers that a parser would spoil', () => {
+    const worlds = buildWorlds(corpora, 1, ['words']);
     const all = worlds.get('words')!.texts.join('\n');
     expect(all).toContain('"raw":9007199254740993');
     expect(all).toContain('"raw":1.0');
