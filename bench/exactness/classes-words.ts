@@ -10,6 +10,12 @@ export const DERIVATIONS =
 const SHORT_PREFIX =
   'a node keeps lists for a prefix of up to four letters from 100 words on, and takes 1,000 words of a prefix at most';
 
+const HIGHLIGHT =
+  'of a last word that may go on, the highlighted part ends where the first derived word ends: nodes derive other words';
+
+/** With a space behind it, a last word is a whole word. */
+const ended = (text: string): string => `${text} `;
+
 /** Part of a word, so long that nodes keep no list for it. */
 function longPrefix(draw: Draw): string {
   for (let attempt = 0; attempt < 200; attempt += 1) {
@@ -66,9 +72,14 @@ export const WORD_CLASSES: readonly QueryClass[] = [
     (draw) => ({ q: `${draw.common()} ${draw.any()} ${draw.common()}`, matchingStrategy: 'frequency' }),
     { notExact: 'each node drops words by how often it has them itself, until the DFS phase is there' },
   ),
-  classOf(WORDS, 'last word on some nodes', (draw) => ({ q: draw.beginningAndRare() }), {
-    notExact: `${LAST_WORD}, until the DFS phase is there`,
-  }),
+  classOf(
+    WORDS,
+    'last word on some nodes',
+    (draw) => ({ q: draw.beginningAndRare(), showRankingScore: draw.at % 2 === 0 }),
+    {
+      notExact: `${LAST_WORD}, until the DFS phase is there`,
+    },
+  ),
   classOf(WORDS, 'searched attributes', (draw) => ({
     q: draw.common(),
     attributesToSearchOn: draw.turn([['word'], ['gloss'], ['word', 'synonyms']]),
@@ -107,7 +118,7 @@ export const WORD_CLASSES: readonly QueryClass[] = [
     hitsPerPage: draw.turn([7, 20, 0, 300]),
   })),
   classOf(WORDS, 'formatted', (draw) => ({
-    q: draw.neighbours(2),
+    q: ended(draw.neighbours(2)),
     ...draw.turn([
       { attributesToHighlight: ['*'], attributesToCrop: ['gloss:6'], showMatchesPosition: true },
       { attributesToHighlight: ['gloss'], highlightPreTag: '«', highlightPostTag: '»' },
@@ -115,8 +126,14 @@ export const WORD_CLASSES: readonly QueryClass[] = [
     ]),
     limit: 6,
   })),
+  classOf(
+    WORDS,
+    'formatted, last word open',
+    (draw) => ({ q: draw.neighbours(2), attributesToHighlight: ['*'], showMatchesPosition: true, limit: 6 }),
+    { notExact: HIGHLIGHT },
+  ),
   classOf(WORDS, 'some fields', (draw) => ({
-    q: draw.neighbours(2),
+    q: ended(draw.neighbours(2)),
     attributesToRetrieve: draw.turn([['word', 'size'], ['origin.part', 'id'], [], ['*']]),
     attributesToHighlight: ['gloss'],
     limit: 8,

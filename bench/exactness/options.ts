@@ -13,13 +13,15 @@ export interface ExactnessOptions {
   only: number | null;
   json: string | null;
   strictKeys: boolean;
+  /** The table of classes as Markdown, for docs/exactness.md. */
+  markdown: boolean;
   help: boolean;
 }
 
 export const USAGE = `npm run exactness -- [options]
 
   --documents N      documents of the largest index (8000)
-  --queries N        queries of each class (60)
+  --queries N        queries of each class (100)
   --seed N           what queries and orders are drawn from (1)
   --fleets 1,3,9     sizes of the fleets
   --rf 1,2           replication factors
@@ -29,6 +31,7 @@ export const USAGE = `npm run exactness -- [options]
   --only K           only the K-th query of the class, and both answers in full
   --strict-keys      the order of keys inside of hits counts too
   --json FILE        everything as JSON
+  --markdown         the table of classes as Markdown
   --quick            few documents, few queries, two fleets`;
 
 const DEFAULT_SHAPES: readonly FleetShape[] = [
@@ -59,6 +62,7 @@ export function readOptions(args: readonly string[]): ExactnessOptions {
       only: { type: 'string' },
       json: { type: 'string' },
       'strict-keys': { type: 'boolean', default: false },
+      markdown: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -66,13 +70,14 @@ export function readOptions(args: readonly string[]): ExactnessOptions {
   const names = readNames(values.class, values.classes);
   return {
     documents: readCount('documents', values.documents ?? (values.quick ? '1500' : '8000'), 200),
-    queries: readCount('queries', values.queries ?? (values.quick ? '12' : '60'), 1),
+    queries: readCount('queries', values.queries ?? (values.quick ? '12' : '100'), 1),
     seed: readCount('seed', values.seed, 0),
     shapes: readShapes(values.fleets, values.rf, values.skew, values.quick),
     classes: chooseClasses(names),
     only: values.only === undefined ? null : readCount('only', values.only, 0),
     json: values.json ?? null,
     strictKeys: values['strict-keys'],
+    markdown: values.markdown,
     help: values.help,
   };
 }

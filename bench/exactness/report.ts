@@ -68,6 +68,13 @@ function drawTable(head: readonly string[], rows: readonly string[][]): string {
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
+/** The table of classes for a Markdown page. */
+export function markdownTable(outcome: Outcome, classes: readonly QueryClass[]): string {
+  const line = (row: readonly string[]) => `| ${row.join(' | ')} |`;
+  const rule = HEAD.map((_, at) => (at === 0 || at === HEAD.length - 1 ? '---' : '---:'));
+  return [line(HEAD), line(rule), ...classRows(outcome, classes).map(line)].join('\n');
+}
+
 /** Identical hits of every class by fleet, where they are not all identical. */
 function fleetTable(outcome: Outcome): string | null {
   const fleets = [...new Set(outcome.tallies.map((tally) => tally.fleet))];
@@ -111,9 +118,16 @@ function describeCase(entry: Case, seed: number, documents: number): string {
 export function printOutcome(
   outcome: Outcome,
   classes: readonly QueryClass[],
-  { seed, documents, shownCases }: { seed: number; documents: number; shownCases: number },
+  {
+    seed,
+    documents,
+    shownCases,
+    markdown,
+  }: { seed: number; documents: number; shownCases: number; markdown: boolean },
 ): string {
-  const sections = [drawTable(HEAD, classRows(outcome, classes))];
+  const sections = [
+    markdown ? markdownTable(outcome, classes) : drawTable(HEAD, classRows(outcome, classes)),
+  ];
   const byFleet = fleetTable(outcome);
   if (byFleet !== null) sections.push(byFleet);
   const causes = causeLines(outcome, classes);
