@@ -50,7 +50,7 @@ describe('a worker that dies', () => {
       const victim = `worker-${point}`;
       await cluster().startWorker(victim, `${point}=kill`);
       traffic.start(chosen.indexOf(point) + 1);
-      const adding = cluster().addNodeWith(['node-4'], { retentionMs: 0, copyChunkDocuments: 20 });
+      const adding = cluster().addNodeWith(['node-4'], { retentionMs: 0, copyChunkDocuments: 40 });
       adding.catch(() => undefined);
       await cluster().waitForEnd(victim);
       worker = `after-${point}`;

@@ -32,7 +32,7 @@ describe('a worker that is stopped and continued', () => {
       await c.startWorker(zombie, `${point}=hold`);
       const { node } = { node: (await c.spawnNode()).id };
       traffic.start(7);
-      const adding = c.addNodeWith([node], { retentionMs: 0, copyChunkDocuments: 20 }, 200_000);
+      const adding = c.addNodeWith([node], { retentionMs: 0, copyChunkDocuments: 40 });
       adding.catch(() => undefined);
       await c.waitForLog(zombie, `fault: hold at ${point.split('@')[0]}`);
       await c.freeze(zombie);

@@ -63,7 +63,8 @@ export class Traffic {
       indexUid: 'busy',
       model: this.model,
       random: createRandom(seed),
-      fresh: makeDocuments(this.size, 5_000),
+      // Few, so that later tests of a file do not copy ever larger shards.
+      fresh: makeDocuments(this.size, 600),
       pauseMs: 5,
       mostWaiting: 50,
     });
