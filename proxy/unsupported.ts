@@ -46,7 +46,6 @@ export const UNSUPPORTED_ROUTES: readonly (readonly [HTTPMethods, string])[] = [
   ['POST', '/chats/:workspace/chat/completions'],
   ['POST', '/render-template'],
   ['POST', '/indexes/:indexUid/documents/edit'],
-  ['POST', '/indexes/:indexUid/facet-search'],
   ['GET', '/indexes/:indexUid/similar'],
   ['POST', '/indexes/:indexUid/similar'],
   ['POST', '/indexes/:indexUid/fields'],

@@ -1,9 +1,11 @@
-// Search routes: POST and GET /indexes/:uid/search, and /multi-search without federation.
+// Search routes: search, facet search and /multi-search.
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
+import { readFacetSearchBody } from '../../shared/core/facet-search.js';
 import { readSearchBody, readSearchParams, type SearchQuery } from '../../shared/core/search-request.js';
 import type { NodeRequest } from '../../shared/io/node-client.js';
 import type { ProxyContext } from '../context.js';
+import { runFacetSearch } from '../search/facet-search.js';
 import { runMultiSearch } from '../search/multi-search.js';
 import { referToNode } from '../search/refer.js';
 import { runSearch, type SearchOutcome } from '../search/run-search.js';
@@ -36,6 +38,19 @@ export function registerSearchRoutes(app: FastifyInstance, ctx: ProxyContext): v
     return sendOutcome(reply, outcome);
   });
 
+  app.post<ByIndex>('/indexes/:indexUid/facet-search', async (request, reply) => {
+    const { indexUid } = request.params;
+    const query = readFacetSearchBody(request.body);
+    const build = (name: string): NodeRequest => ({
+      method: 'POST',
+      path: `/indexes/${name}/facet-search`,
+      body: request.bodyText ?? JSON.stringify(request.body),
+    });
+    if (query === null) return refer(ctx, indexUid, build);
+    const run = () => runFacetSearch(ctx, indexUid, query, request.body as object);
+    return sendOutcome(reply, await orRefer(ctx, indexUid, build, run));
+  });
+
   app.post('/multi-search', async (request, reply) => {
     return sendOutcome(reply, await runMultiSearch(ctx, request.body));
   });
@@ -49,8 +64,17 @@ async function search(
   build: (name: string) => NodeRequest,
 ): Promise<SearchOutcome> {
   if (query === null) return refer(ctx, uid, build);
+  return orRefer(ctx, uid, build, () => runSearch(ctx, uid, query));
+}
+
+async function orRefer(
+  ctx: ProxyContext,
+  uid: string,
+  build: (name: string) => NodeRequest,
+  run: () => Promise<SearchOutcome>,
+): Promise<SearchOutcome> {
   try {
-    return await runSearch(ctx, uid, query);
+    return await run();
   } catch (error) {
     if (error instanceof ApiError && error.code === 'miroir_not_supported')
       return refer(ctx, uid, build, error);

@@ -17,12 +17,13 @@ export async function relayRefusal(
   names: TopologyIndex['physicalNames'],
   topology: Topology,
   index: TopologyIndex,
-  query: SearchQuery,
+  query: SearchQuery | object,
   refused: ScatterAnswer,
+  route = 'search',
 ): Promise<ApiError | null> {
   const own = await askNode(ctx, refused.node, {
     method: 'POST',
-    path: `/indexes/${names[refused.node]}/search`,
+    path: `/indexes/${names[refused.node]}/${route}`,
     body: JSON.stringify(query),
   });
   if (own === null || !isRefusal(own) || own.body.includes('"code":"index_not_found"')) return null;

@@ -44,6 +44,12 @@ const LISTS: readonly {
     kind: 'filterable',
     hides: false,
   },
+  {
+    lead: 'Available facet-searchable attributes patterns are: ',
+    none: 'This index does not have configured facet-searchable attributes.',
+    kind: 'filterable',
+    hides: true,
+  },
   { lead: 'Available searchable attributes are: ', none: null, kind: 'searchable', hides: true },
 ];
 

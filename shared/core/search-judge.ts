@@ -15,18 +15,7 @@ export function judgeSearch(
 ): void {
   refuseUnsupported(query);
   const index = `Index \`${uid}\`: `;
-  const found = findHiddenFilter(query.filter);
-  if (found !== null) {
-    const list = [...settings.filterable].sort(compareBytes).map((item) => `\`${item}\``);
-    const available =
-      list.length === 0
-        ? 'This index does not have configured filterable attributes.'
-        : `Available filterable attribute patterns are: ${list.join(', ')}.`;
-    throw new ApiError(
-      'invalid_search_filter',
-      `${index}Attribute \`${found.token}\` is not filterable. ${available}\n${found.at + 1}:${found.at + 1 + found.token.length} ${found.text}`,
-    );
-  }
+  judgeFilter(index, query.filter, settings, 'invalid_search_filter');
   judgeSort(index, query, settings, primaryKey);
   judgeFacets(query, settings);
   if (typeof query.distinct === 'string' && isHidden(query.distinct)) {
@@ -35,6 +24,21 @@ export function judgeSearch(
       `${index}Attribute \`${query.distinct}\` is not filterable and thus, cannot be used as distinct attribute. ${availablePatterns(settings.filterable, settings.displayed)}`,
     );
   }
+}
+
+/** Throws for a filter on the hidden field; `lead` stands before the message. */
+export function judgeFilter(lead: string, filter: unknown, settings: SearchSettings, code: string): void {
+  const found = findHiddenFilter(filter);
+  if (found === null) return;
+  const list = [...settings.filterable].sort(compareBytes).map((item) => `\`${item}\``);
+  const available =
+    list.length === 0
+      ? 'This index does not have configured filterable attributes.'
+      : `Available filterable attribute patterns are: ${list.join(', ')}.`;
+  throw new ApiError(
+    code,
+    `${lead}Attribute \`${found.token}\` is not filterable. ${available}\n${found.at + 1}:${found.at + 1 + found.token.length} ${found.text}`,
+  );
 }
 
 const UNSUPPORTED = ['hybrid', 'vector', 'media', 'personalize', 'useNetwork'] as const;
