@@ -1,6 +1,7 @@
 // The commands and their global options. `runCtl` never exits: it answers the exit code.
 import { Command, CommanderError, Option } from 'commander';
 import { CommandFailure, EXIT, EXIT_HELP, type ExitCode } from './exit.js';
+import { addExplainCommand } from './explain.js';
 import { addIndexCommands } from './indexes.js';
 import { addNodeCommands } from './nodes.js';
 import { Output } from './output.js';
@@ -56,6 +57,7 @@ function buildProgram(world: Surroundings, run: Runner): Command {
   addRebalanceCommands(program, run);
   addIndexCommands(program, run);
   addTaskCommands(program, run);
+  addExplainCommand(program, run);
   configure(program, world);
   return program;
 }

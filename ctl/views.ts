@@ -93,3 +93,18 @@ export interface TaskView {
   finishedAt: string | null;
   delivery: { node: string; position: number; confirmed: boolean; lastError: string | null }[];
 }
+
+export interface ExplainView {
+  indexUid: string;
+  epoch: number;
+  shards: { asked: number; of: number };
+  replicas: { node: string; inSyncShards: number; costMs: number | null }[];
+  answers: { node: string; shards: number[]; tookMs: number; nodeMs: number; hits: number; total: number }[];
+  hits: {
+    rank: number;
+    id: unknown;
+    node: string;
+    shard: number | null;
+    beforeNextBy: { rule: string; own: unknown; next: unknown } | null;
+  }[];
+}

@@ -26,6 +26,8 @@ export interface ScatterAnswer {
   node: NodeId;
   shards: number[];
   response: NodeResponse;
+  /** From sending to the last byte, of the attempt that answered. */
+  tookMs: number;
 }
 
 /** Pause before a node that did not know the index is asked again, under its new name. */
@@ -100,13 +102,14 @@ class Scatter {
   /** Asks one node; answers the shards that must be asked for elsewhere. */
   private async ask(node: NodeId, shards: number[], alone: boolean): Promise<number[]> {
     for (;;) {
+      const sentMs = performance.now();
       const response = await this.request(node, shards, alone);
       if (response === null) {
         this.failed.add(node);
         return shards;
       }
       if (!isIndexMissing(response)) {
-        this.answers.push({ node, shards, response });
+        this.answers.push({ node, shards, response, tookMs: performance.now() - sentMs });
         return [];
       }
       // A fence may just have renamed the physical index: the topology knows the new name, or soon will.

@@ -2,8 +2,10 @@
 // master key where none is set; errors in Meilisearch's shape.
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
+import { readSearchBody } from '../../shared/core/search-request.js';
 import { viewTask } from '../../shared/core/tasks.js';
 import type { ChangeStarter } from '../../shared/io/changes.js';
+import { explainSearch } from '../admin/explain.js';
 import { judgeFleet, summarizeChange } from '../admin/status.js';
 import { viewIndexes, viewNodes, viewTopology } from '../admin/views.js';
 import { authorizeClient } from '../auth.js';
@@ -75,6 +77,18 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
   admin.get('/nodes', async () => ({ nodes: (await readNodes(Date.now())).nodes }));
 
   admin.get('/indexes', async () => ({ indexes: viewIndexes(await store.readTopology()) }));
+
+  admin.post('/explain', async (request) => {
+    const { indexUid, ...body } = (request.body ?? {}) as Record<string, unknown>;
+    const query = readSearchBody(body);
+    if (typeof indexUid !== 'string' || query === null) {
+      throw new ApiError(
+        'bad_request',
+        'Expected a JSON object with `indexUid` and the parameters of a search: what a search refuses, this does too.',
+      );
+    }
+    return explainSearch(ctx, indexUid, query);
+  });
 
   admin.get<{ Params: { uid: string } }>('/tasks/:uid', async (request) => {
     const uid = Number(request.params.uid);

@@ -1,5 +1,6 @@
 // One search from a client's query to its answer: plan, scatter, merge; once more when the topology moved on.
 import { ApiError } from '../../shared/core/errors.js';
+import { pinnedShards } from '../../shared/core/filter-pins.js';
 import { relayAnswer } from '../../shared/core/search-answer.js';
 import { gatherMerged } from '../../shared/core/search-gather.js';
 import { nodeBody, planSearch, type SearchPlan } from '../../shared/core/search-plan.js';
@@ -53,6 +54,7 @@ async function searchOnce(
   const answers = await scatter(ctx, hold, index, {
     stickyKey: plan.stickyText,
     deadlineMs: ctx.options.searchDeadlineMs,
+    shards: pinnedShards(index, plan.query.filter, ctx.hash),
     build: (shards, node, current, alone) => {
       names = current.physicalNames;
       asAlone = alone;

@@ -1,6 +1,8 @@
 // Which documents can a filter let through at most? Where it pins the primary key (=, IN, inside AND), only the shards
 // of these ids need to be asked. Whatever this does not understand pins nothing: the answer stays right, only slower.
 
+import { type Hash64, shardOf } from './placement.js';
+
 /** More ids than this ask every node anyway. */
 const MOST_IDS = 64;
 const KEYWORDS = new Set([
@@ -37,6 +39,20 @@ export function pinnedIds(filter: unknown, primaryKey: string): Pins {
         : null;
     return intersect(pins, own);
   }, null);
+}
+
+/** The shards that a filter on the primary key lets through, sorted, at least one; undefined when all must be asked. */
+export function pinnedShards(
+  index: { primaryKey: string | null; shardCount: number },
+  filter: unknown,
+  hash: Hash64,
+): number[] | undefined {
+  const ids = index.primaryKey === null ? null : pinnedIds(filter, index.primaryKey);
+  if (ids === null) return undefined;
+  const shards = new Set([...ids].map((id) => shardOf(id, index.shardCount, hash)));
+  if (shards.size === index.shardCount) return undefined;
+  // Somebody must judge the rest of the query even where no document can pass.
+  return shards.size === 0 ? [0] : [...shards].sort((left, right) => left - right);
 }
 
 function pinsOfText(text: string, primaryKey: string): Pins {
