@@ -46,8 +46,6 @@ export const UNSUPPORTED_ROUTES: readonly (readonly [HTTPMethods, string])[] = [
   ['POST', '/chats/:workspace/chat/completions'],
   ['POST', '/render-template'],
   ['POST', '/indexes/:indexUid/documents/edit'],
-  ['GET', '/indexes/:indexUid/similar'],
-  ['POST', '/indexes/:indexUid/similar'],
   ['POST', '/indexes/:indexUid/fields'],
   ['POST', '/indexes/:indexUid/compact'],
 ];

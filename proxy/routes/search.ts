@@ -1,14 +1,16 @@
-// Search routes: search, facet search and /multi-search.
+// Search routes: search, facet search, similar documents and /multi-search.
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
 import { readFacetSearchBody } from '../../shared/core/facet-search.js';
 import { readSearchBody, readSearchParams, type SearchQuery } from '../../shared/core/search-request.js';
+import { readSimilarBody, readSimilarParams } from '../../shared/core/similar.js';
 import type { NodeRequest } from '../../shared/io/node-client.js';
 import type { ProxyContext } from '../context.js';
 import { runFacetSearch } from '../search/facet-search.js';
 import { runMultiSearch } from '../search/multi-search.js';
 import { referToNode } from '../search/refer.js';
 import { runSearch, type SearchOutcome } from '../search/run-search.js';
+import { runSimilar } from '../search/similar.js';
 import { requireVisibleIndex } from '../visible-indexes.js';
 
 interface ByIndex {
@@ -28,8 +30,7 @@ export function registerSearchRoutes(app: FastifyInstance, ctx: ProxyContext): v
   });
 
   app.get<ByIndex>('/indexes/:indexUid/search', async (request, reply) => {
-    const at = request.url.indexOf('?');
-    const text = at < 0 ? '' : request.url.slice(at + 1);
+    const text = parametersOf(request.url);
     const query = readSearchParams(new URLSearchParams(text));
     const outcome = await search(ctx, request.params.indexUid, query, (name) => ({
       method: 'GET',
@@ -51,9 +52,30 @@ export function registerSearchRoutes(app: FastifyInstance, ctx: ProxyContext): v
     return sendOutcome(reply, await orRefer(ctx, indexUid, build, run));
   });
 
+  app.post<ByIndex>('/indexes/:indexUid/similar', async (request, reply) => {
+    const { indexUid } = request.params;
+    const text = request.bodyText ?? JSON.stringify(request.body);
+    const query = readSimilarBody(request.body, text);
+    if (query !== null) return sendOutcome(reply, await runSimilar(ctx, indexUid, query));
+    return refer(ctx, indexUid, (name) => ({ method: 'POST', path: `/indexes/${name}/similar`, body: text }));
+  });
+
+  app.get<ByIndex>('/indexes/:indexUid/similar', async (request, reply) => {
+    const { indexUid } = request.params;
+    const text = parametersOf(request.url);
+    const query = readSimilarParams(new URLSearchParams(text));
+    if (query !== null) return sendOutcome(reply, await runSimilar(ctx, indexUid, query));
+    return refer(ctx, indexUid, (name) => ({ method: 'GET', path: `/indexes/${name}/similar?${text}` }));
+  });
+
   app.post('/multi-search', async (request, reply) => {
     return sendOutcome(reply, await runMultiSearch(ctx, request.body));
   });
+}
+
+function parametersOf(url: string): string {
+  const at = url.indexOf('?');
+  return at < 0 ? '' : url.slice(at + 1);
 }
 
 /** Runs a query. What cannot be read, and what is not supported yet, is shown to a node: it may be wrong as well. */

@@ -46,6 +46,8 @@ export interface Question {
   readonly stickyText: string;
   /** The body for a node that answers for some shards. */
   body(shards: readonly number[]): string;
+  /** What to ask a node that answers for all of them, where that is another question. */
+  readonly alone?: { readonly route: string; body(shards: readonly number[]): string };
   /** The client's own query: what a node says about it is relayed when it refuses the rewritten one. */
   readonly own: object;
   /** Where `own` is sent, if not to `route`. */
@@ -54,6 +56,8 @@ export interface Question {
 
 export interface SpreadAnswers {
   readonly answers: readonly ScatterAnswer[];
+  /** True when one node answered what is asked of a node alone. */
+  readonly alone: boolean;
   /** Shards that nobody answered for, where the policy allows partial answers. */
   readonly unavailable: readonly number[];
 }
@@ -67,13 +71,15 @@ export async function askShards(
 ): Promise<SpreadAnswers | null> {
   const unavailable: number[] = [];
   let names = index.physicalNames;
+  let asAlone = false;
   const answers = await scatter(ctx, hold, index, {
     stickyKey: question.stickyText,
     deadlineMs: ctx.options.searchDeadlineMs,
-    build: (shards, node, current) => {
+    build: (shards, node, current, alone) => {
       names = current.physicalNames;
-      const path = `/indexes/${names[node]}/${question.route}`;
-      return { method: 'POST', path, body: question.body(shards) };
+      asAlone = alone;
+      const asked = (alone ? question.alone : undefined) ?? question;
+      return { method: 'POST', path: `/indexes/${names[node]}/${asked.route}`, body: asked.body(shards) };
     },
     onUnavailable:
       ctx.options.unavailable === 'partial' ? (shards) => void unavailable.push(...shards) : undefined,
@@ -88,7 +94,7 @@ export async function askShards(
   if (answers.length === 0) {
     throw new ApiError('miroir_shards_unavailable', `No shard of index \`${index.uid}\` can be searched.`);
   }
-  return { answers, unavailable };
+  return { answers, alone: asAlone && answers.length === 1, unavailable };
 }
 
 /** A node's answer as byte text. */

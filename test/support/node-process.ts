@@ -19,6 +19,8 @@ export async function startNode(options: {
   id: string;
   dir: string;
   masterKey: string;
+  /** More of Meilisearch's own variables. */
+  env?: Record<string, string>;
 }): Promise<NodeProcess> {
   const { id, masterKey } = options;
   const port = await freePort();
@@ -44,6 +46,7 @@ export async function startNode(options: {
           MEILI_LOG_LEVEL: 'WARN',
           MEILI_MAX_INDEXING_THREADS: '1',
           MEILI_MAX_INDEXING_MEMORY: '128MiB',
+          ...options.env,
         },
         cwd: dir,
       })

@@ -29,6 +29,12 @@ const NODES = ['a', 'b', 'c'] as const;
 const SHARDS: Record<string, number[]> = { a: [0, 1, 2, 3, 6], b: [4, 7], c: [5] };
 const SHARD_COUNT = 8;
 
+/** Vectors are compared one by one: what a graph finds is left to chance, on one node as well. */
+const EXACT_VECTORS = {
+  MEILI_EXPERIMENTAL_HNSW_LINEAR_BELOW: '4294967295',
+  MEILI_EXPERIMENTAL_HNSW_LINEAR_BELOW_RATIO: '1.0',
+};
+
 /** A fleet of three and its plain twin, ready to be asked. */
 export class SplitFleet {
   private constructor(
@@ -42,7 +48,9 @@ export class SplitFleet {
     const dir = mkdtempSync(join(tmpdir(), 'miroir-split-'));
     const masterKey = 'a-master-key-of-16';
     // One process is enough for all three nodes: each has indexes of its own.
-    const processes = await Promise.all(['fleet', 'plain'].map((id) => startNode({ id, dir, masterKey })));
+    const processes = await Promise.all(
+      ['fleet', 'plain'].map((id) => startNode({ id, dir, masterKey, env: EXACT_VECTORS })),
+    );
     const clients = new Map<string, NodeClient>();
     const clientOf = (id: string, process: NodeProcess) =>
       clients.set(id, new NodeClient({ id, url: process.url, adminKey: masterKey, dataKey: null }));
@@ -152,7 +160,8 @@ function contextOf(topology: Topology, clients: ReadonlyMap<string, NodeClient>)
     store: {} as ProxyContext['store'],
     watcher: { acquire: hold, refresh: async () => topology },
     nodes: { client: (id) => clients.get(id), observe: () => {}, cost: () => 1 },
-    hash: () => 0n,
+    // The shard of a document is its id modulo their number.
+    hash: (text) => (/^\d+$/.test(text) ? BigInt(text) : 0n),
     options: {
       proxyId: 'p',
       masterKey: null,

@@ -1,0 +1,112 @@
+// Similar documents over all shards: the owner of the document's shard gives its vector, and every node finds what is
+// near it among its own.
+import { isDocumentId } from '../../shared/core/document-ids.js';
+import { ApiError } from '../../shared/core/errors.js';
+import { shardOf } from '../../shared/core/placement.js';
+import { judgeFilter } from '../../shared/core/search-judge.js';
+import { withShards } from '../../shared/core/search-plan.js';
+import { searchSettings } from '../../shared/core/search-settings.js';
+import {
+  aloneSimilarBody,
+  mergeSimilar,
+  planSimilar,
+  relaySimilar,
+  type SimilarPlan,
+  type SimilarQuery,
+  similarBody,
+  vectorText,
+} from '../../shared/core/similar.js';
+import type { TopologyIndex } from '../../shared/core/topology.js';
+import type { NodeRequest, NodeResponse } from '../../shared/io/node-client.js';
+import type { ProxyContext, TopologyHold } from '../context.js';
+import { scatter } from '../scatter.js';
+import { nodeError, referToNode } from './refer.js';
+import type { SearchOutcome } from './run-search.js';
+import { askShards, textOf, withIndex } from './spread-request.js';
+
+/** Finds similar documents. Throws ApiError, also for what a node finds wrong with the query. */
+export function runSimilar(ctx: ProxyContext, uid: string, query: SimilarQuery): Promise<SearchOutcome> {
+  const startedMs = performance.now();
+  return withIndex(ctx, uid, async (hold, index) => {
+    // Where the document is, one node has everything to judge the request by: the order of its complaints is kept.
+    const judged = { ...query, offset: 0, limit: 0 };
+    if (!isDocumentId(query.id) || index.primaryKey === null) return refuse(ctx, hold, index, judged);
+    const owner = new Owner(ctx, hold, index, query.id);
+    const [judgement, document] = await Promise.all([
+      owner.ask('POST', 'similar', JSON.stringify(judged)),
+      owner.ask('GET', `documents/${query.id}?retrieveVectors=true`),
+    ]);
+    if (judgement.status >= 400) throw nodeError(hold.topology, index, judgement);
+    judgeFilter('', query.filter, searchSettings(index), 'invalid_similar_filter');
+    // Deleted between the two questions.
+    if (document.status >= 400) return null;
+    const vector = vectorText(document.body.toString('latin1'), query.embedder);
+    const plan = planSimilar(query, index, vector);
+    const asked = await askShards(ctx, hold, index, {
+      route: 'search',
+      stickyText: `${uid}\n${JSON.stringify(query)}`,
+      body: (shards) => similarBody(plan, index, shards),
+      alone: { route: 'similar', body: (shards) => aloneSimilarBody(plan, shards) },
+      own: judged,
+      ownRoute: 'similar',
+    });
+    if (asked === null) return null;
+    const unavailable = [...asked.unavailable];
+    if (asked.alone) return { text: relaySimilar(textOf(asked.answers[0]!), plan), unavailable };
+    const parts = asked.answers.map((answer) => ({
+      text: textOf(answer),
+      hasDocument: answer.shards.includes(owner.shard),
+    }));
+    const elapsedMs = () => Math.round(performance.now() - startedMs);
+    let merged = mergeSimilar(plan, parts, elapsedMs(), null);
+    if (!merged.done) merged = mergeSimilar(plan, parts, elapsedMs(), await owner.matches(plan));
+    return merged.done ? { text: merged.text, unavailable } : null;
+  });
+}
+
+function refuse(ctx: ProxyContext, hold: TopologyHold, index: TopologyIndex, own: object): Promise<never> {
+  return referToNode(ctx, hold.topology, index, (names) => ({
+    method: 'POST',
+    path: `/indexes/${names(index.uid)}/similar`,
+    body: JSON.stringify(own),
+  }));
+}
+
+/** Whichever replica of a document's shard answers. */
+class Owner {
+  readonly shard: number;
+
+  constructor(
+    private readonly ctx: ProxyContext,
+    private readonly hold: TopologyHold,
+    private readonly index: TopologyIndex,
+    private readonly id: string,
+  ) {
+    this.shard = shardOf(id, index.shardCount, ctx.hash);
+  }
+
+  async ask(method: NodeRequest['method'], route: string, body?: string): Promise<NodeResponse> {
+    const [answer] = await scatter(this.ctx, this.hold, this.index, {
+      stickyKey: this.id,
+      deadlineMs: this.ctx.options.searchDeadlineMs,
+      shards: [this.shard],
+      build: (_shards, node, current) => ({
+        method,
+        path: `/indexes/${current.physicalNames[node]}/${route}`,
+        body,
+      }),
+    });
+    if (answer === undefined) throw new ApiError('miroir_node_unreachable', 'No node answers.');
+    return answer.response;
+  }
+
+  /** Whether the filter lets the document through. */
+  async matches(plan: SimilarPlan): Promise<boolean> {
+    const filter = withShards(plan.query.filter, [this.shard]);
+    const body = `{"ids":[${JSON.stringify(this.id)}],"limit":0,"filter":${filter}}`;
+    const answer = await this.ask('POST', 'documents/fetch', body);
+    if (answer.status >= 400) throw nodeError(this.hold.topology, this.index, answer);
+    const { total } = JSON.parse(answer.body.toString('utf8')) as { total: number };
+    return total > 0;
+  }
+}
