@@ -42,6 +42,22 @@ export function cutAnswer(text: string): Answer {
   return { text, hits, rest, hitsStart, hitsEnd };
 }
 
+/** Where the array of hits opens, without looking at what is behind it. */
+export function findHits(text: string): number {
+  let position = skipSpace(text, 0);
+  if (text.charCodeAt(position) !== 123) throw new SyntaxError('the answer is no JSON object');
+  position = skipSpace(text, position + 1);
+  while (text.charCodeAt(position) === 34) {
+    const keyEnd = skipString(text, position);
+    const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
+    if (text.slice(position, keyEnd) === '"hits"') return start;
+    position = skipSpace(text, skipValue(text, start));
+    if (text.charCodeAt(position) !== 44) break;
+    position = skipSpace(text, position + 1);
+  }
+  throw new SyntaxError('the answer has no hits');
+}
+
 /** How many documents matched, by either way of paging. */
 export function totalOf(answer: Answer): number {
   const total = answer.rest.get('estimatedTotalHits') ?? answer.rest.get('totalHits');

@@ -31,11 +31,30 @@ export function plainView(primaryKey: string | null): HitView {
 
 /** One hit, given by its place in an answer, as the client sees it. */
 export function showHit(text: string, start: number, view: HitView): string {
-  const out = new ObjectWriter(text);
+  const copy = new Copy(text, start);
+  return copy.finish(copyHit(copy, text, start, view));
+}
+
+/** The text from `from` to `to` with the hits in it, whose array opens at `start`, as the client sees them. */
+export function showHits(text: string, start: number, view: HitView, from: number, to: number): string {
+  const copy = new Copy(text, from);
+  let position = skipSpace(text, start + 1);
+  while (text.charCodeAt(position) === 123) {
+    position = skipSpace(text, copyHit(copy, text, position, view));
+    if (text.charCodeAt(position) !== 44) break;
+    position = skipSpace(text, position + 1);
+  }
+  if (text.charCodeAt(position) !== 93) throw new SyntaxError('expected the end of the hits in JSON');
+  return copy.finish(to);
+}
+
+/** Takes what is hidden out of one hit; answers the position after it. */
+function copyHit(copy: Copy, text: string, start: number, view: HitView): number {
   // Names that Meilisearch and Miroir add begin with an underscore; others matter only where one is to be dropped.
   const dropsOthers = view.drop.size > 1;
   let position = skipSpace(text, start + 1);
-  if (text.charCodeAt(position) === 125) return '{}';
+  if (text.charCodeAt(position) === 125) return position + 1;
+  let keptEnd = -1;
   for (;;) {
     const keyStart = position;
     const keyEnd = skipString(text, keyStart);
@@ -43,36 +62,64 @@ export function showHit(text: string, start: number, view: HitView): string {
     if (text.charCodeAt(colon) !== 58) throw new SyntaxError('expected a colon in JSON');
     const valueStart = skipSpace(text, colon + 1);
     const valueEnd = skipValue(text, valueStart);
-    if (dropsOthers || text.charCodeAt(keyStart + 1) === 95) {
-      showMember(out, text, keyStart, text.slice(keyStart + 1, keyEnd - 1), valueStart, valueEnd, view);
+    const comma = skipSpace(text, valueEnd);
+    const code = text.charCodeAt(comma);
+    const nextKey = code === 44 ? skipSpace(text, comma + 1) : valueEnd;
+    const shown =
+      dropsOthers || text.charCodeAt(keyStart + 1) === 95
+        ? showMember(text, text.slice(keyStart + 1, keyEnd - 1), valueStart, valueEnd, view)
+        : undefined;
+    if (shown === null) {
+      // One comma goes as well: the one before, or where nothing is before, the one behind.
+      if (keptEnd >= 0) copy.skip(keptEnd, valueEnd);
+      else copy.skip(keyStart, nextKey);
     } else {
-      out.keep(keyStart, valueEnd);
+      keptEnd = valueEnd;
+      if (shown !== undefined) copy.replace(valueStart, valueEnd, shown);
     }
-    position = skipSpace(text, valueEnd);
-    const code = text.charCodeAt(position);
-    if (code === 125) return out.finish();
+    if (code === 125) return comma + 1;
     if (code !== 44) throw new SyntaxError('expected a comma in JSON');
-    position = skipSpace(text, position + 1);
+    position = nextKey;
   }
 }
 
+/** The new text of a member of a hit; undefined leaves it, null removes it. */
 function showMember(
-  out: ObjectWriter,
   text: string,
-  keyStart: number,
   key: string,
   valueStart: number,
   valueEnd: number,
   view: HitView,
-): void {
-  if (view.drop.has(key)) return;
-  const special = key.charCodeAt(0) === 95 ? showSpecial(text, key, valueStart, valueEnd, view) : undefined;
-  if (special === null) return;
-  if (special === undefined) out.keep(keyStart, valueEnd);
-  else out.replace(key, special);
+): string | null | undefined {
+  if (view.drop.has(key)) return null;
+  return key.charCodeAt(0) === 95 ? showSpecial(text, key, valueStart, valueEnd, view) : undefined;
 }
 
-/** The new text of a member that Meilisearch adds; undefined leaves it, null removes it. */
+/** Copies text but for what is skipped or replaced, in as few pieces as possible. */
+class Copy {
+  private out = '';
+
+  constructor(
+    private readonly text: string,
+    private from: number,
+  ) {}
+
+  skip(start: number, end: number): void {
+    if (start > this.from) this.out += this.text.slice(this.from, start);
+    this.from = end;
+  }
+
+  replace(start: number, end: number, text: string): void {
+    this.skip(start, end);
+    this.out += text;
+  }
+
+  finish(end: number): string {
+    return this.out + this.text.slice(this.from, end);
+  }
+}
+
+/** The same for a member that Meilisearch adds. */
 function showSpecial(
   text: string,
   key: string,

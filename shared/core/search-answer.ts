@@ -1,24 +1,24 @@
 // Makes the client's answer from the answers of nodes, all as byte text, with Meilisearch's members in its order.
-import { type Answer, cutAnswer, totalOf } from './answer.js';
+import { type Answer, cutAnswer, findHits, totalOf } from './answer.js';
 import { DistinctValues } from './distinct.js';
 import { countValues, cutDistribution, type FacetRules, mergeDistributions, mergeStats } from './facets.js';
-import { fieldText, showHit } from './hits.js';
+import { fieldText, showHit, showHits } from './hits.js';
 import { mergeHits, type PlacedHit } from './merge.js';
 import { canLeaveDistinctToMerge, type SearchPlan } from './search-plan.js';
 
 /** The answer of a node that held every shard asked for: the same but for what is hidden. */
 export function relayAnswer(text: string, plan: SearchPlan): string {
-  const answer = cutAnswer(text);
-  let hits = '[';
-  for (let i = 0; i < answer.hits.length; i += 2) {
-    if (i > 0) hits += ',';
-    hits += showHit(text, answer.hits[i]!, plan.aloneView);
+  if ((plan.query.facets ?? []).length === 0) {
+    return showHits(text, findHits(text), plan.alone.view, 0, text.length);
   }
-  const members = [`"hits":${hits}]`];
+  const answer = cutAnswer(text);
+  const members = [
+    `"hits":${showHits(text, answer.hitsStart, plan.alone.view, answer.hitsStart, answer.hitsEnd)}`,
+  ];
   for (const [key, value] of answer.rest) {
     if (key === 'facetDistribution') {
       members.push(
-        `"facetDistribution":${cutDistribution(value, statsOf(answer), facetRules(plan, totalOf(answer)))}`,
+        `"facetDistribution":${cutDistribution(value, statsOf(answer), facetRules(plan, totalOf(answer), null))}`,
       );
     } else if (key === 'facetStats') {
       members.push(`"facetStats":${mergeStats([value], null)}`);
@@ -73,7 +73,7 @@ export function mergeAnswers(
   if (uncounted.length > 0) return { done: false, reason: 'uncounted', sources: uncounted };
   const shown = merged.hits
     .slice(plan.paging.skip, plan.paging.skip + plan.paging.take)
-    .map((hit: PlacedHit) => showHit(answers[hit.source]!.text, hit.start, plan.spreadView));
+    .map((hit: PlacedHit) => showHit(answers[hit.source]!.text, hit.start, plan.spread().view));
   const total = mergedTotal(answers, plan, merged.refused);
   const first = answers[0]!.rest;
   const members = [
@@ -134,17 +134,17 @@ function facetTexts(answers: readonly Answer[], plan: SearchPlan, total: number)
   if (!asked || distributions.length === 0) return [];
   const stats = answers.flatMap(statsOf);
   return [
-    `"facetDistribution":${mergeDistributions(distributions, stats, facetRules(plan, total))}`,
-    `"facetStats":${mergeStats(stats, plan.hiddenFacet)}`,
+    `"facetDistribution":${mergeDistributions(distributions, stats, facetRules(plan, total, plan.spread().hiddenFacet))}`,
+    `"facetStats":${mergeStats(stats, plan.spread().hiddenFacet)}`,
   ];
 }
 
-function facetRules(plan: SearchPlan, candidates: number): FacetRules {
+function facetRules(plan: SearchPlan, candidates: number, hidden: string | null): FacetRules {
   return {
     maxValues: plan.settings.maxValuesPerFacet,
     sortBy: plan.settings.sortFacetValuesBy,
     candidates,
-    hidden: plan.hiddenFacet,
+    hidden,
   };
 }
 

@@ -1,6 +1,6 @@
 // Plans a search: what nodes are asked, what of their hits the client may see, and how answers become one.
 import { toKeyText } from './byte-text.js';
-import { type HitView, plainView } from './hits.js';
+import type { HitView } from './hits.js';
 import { judgeSearch } from './search-judge.js';
 import { type Paging, readPaging, type SearchQuery } from './search-request.js';
 import { type SearchSettings, searchSettings } from './search-settings.js';
@@ -9,6 +9,7 @@ import { SHARD_FIELD, shardFilter, type TopologyIndex } from './topology.js';
 export interface SearchPlan {
   readonly query: SearchQuery;
   readonly settings: SearchSettings;
+  readonly shardCount: number;
   readonly paging: Paging;
   /** True when the query sorts by distance. */
   readonly byDistance: boolean;
@@ -19,16 +20,24 @@ export interface SearchPlan {
   readonly distinctKey: string | null;
   /** False: nodes send all hits, and only the merge drops those whose value was met before. */
   readonly nodesDecideDistinct: boolean;
-  /** A facet that only Miroir asks for, as key text. */
-  readonly hiddenFacet: string | null;
   /** The same for all pages of a query. */
   readonly stickyText: string;
-  /** The query's JSON without filter and paging, without its closing brace: for a node that answers alone. */
-  readonly aloneBody: string;
-  /** The same for several nodes. */
-  readonly spreadBody: string;
-  readonly aloneView: HitView;
-  readonly spreadView: HitView;
+  /** For a node that answers alone. */
+  readonly alone: NodeQuestion;
+  /** For several nodes; worked out once it is asked for. */
+  readonly spread: () => SpreadQuestion;
+}
+
+export interface NodeQuestion {
+  /** The query's JSON without filter and paging, without its closing brace. */
+  readonly body: string;
+  /** What of the hits the client may see. */
+  readonly view: HitView;
+}
+
+export interface SpreadQuestion extends NodeQuestion {
+  /** A facet that only Miroir asks for, as key text. */
+  readonly hiddenFacet: string | null;
 }
 
 /** Plans a query of an index. Throws the ApiError of what the user's settings forbid. */
@@ -37,39 +46,52 @@ export function planSearch(query: SearchQuery, index: TopologyIndex): SearchPlan
   judgeSearch(index.uid, query, settings, index.primaryKey);
   const paging = readPaging(query, settings.maxTotalHits);
   const { filter, offset, limit, page, hitsPerPage, ...rest } = query;
-  const alone = limitToDisplayed(rest, settings.displayed);
+  const asked = limitToDisplayed(rest, settings.displayed);
   const byDistance = query.sort?.some((rule) => rule.startsWith('_geoPoint(')) ?? false;
   const distinct = query.distinct ?? settings.distinct;
-  const aloneBody = openBody(alone);
-  const view = clientView(query, index, settings);
-
-  const added: string[] = [];
-  if (index.primaryKey !== null && !index.primaryKey.includes('.')) added.push(index.primaryKey);
-  if (byDistance) added.push('_geo');
-  if (distinct !== null && !distinct.includes('.')) added.push(distinct);
-  const retrieved = alone.attributesToRetrieve ?? null;
-  const missing = new Set(retrieved === null || retrieved.includes('*') ? [] : without(added, retrieved));
-  const countsDistinct = distinct !== null && paging.mode === 'page';
-  const facets = query.facets ?? [];
-  const hiddenFacet = countsDistinct && !facets.includes(distinct) && !facets.includes('*') ? distinct : null;
-  const spread: SearchQuery = { ...alone, showRankingScoreDetails: true };
-  if (missing.size > 0) spread.attributesToRetrieve = [...retrieved!, ...missing];
-  if (hiddenFacet !== null) spread.facets = [...facets, hiddenFacet];
+  const alone = { body: openBody(asked), view: clientView(query, settings) };
+  let spread: SpreadQuestion | null = null;
   return {
     query,
     settings,
+    shardCount: index.shardCount,
     paging,
     byDistance,
-    primaryKey: index.primaryKey === null ? null : toKeyText(index.primaryKey),
+    primaryKey: settings.primaryKeyText,
     distinct,
     distinctKey: distinct === null ? null : toKeyText(distinct),
     nodesDecideDistinct: true,
+    stickyText: `${index.uid}\n${alone.body}\n${filter === undefined ? '' : JSON.stringify(filter)}`,
+    alone,
+    spread: () => (spread ??= planSpread(asked, alone.view, index.primaryKey, distinct, byDistance, paging)),
+  };
+}
+
+/** The question for nodes that answer beside others: with the details and the fields that the merge needs. */
+function planSpread(
+  asked: SearchQuery,
+  view: HitView,
+  primaryKey: string | null,
+  distinct: string | null,
+  byDistance: boolean,
+  paging: Paging,
+): SpreadQuestion {
+  const added: string[] = [];
+  if (primaryKey !== null && !primaryKey.includes('.')) added.push(primaryKey);
+  if (byDistance) added.push('_geo');
+  if (distinct !== null && !distinct.includes('.')) added.push(distinct);
+  const retrieved = asked.attributesToRetrieve ?? null;
+  const missing = new Set(retrieved === null || retrieved.includes('*') ? [] : without(added, retrieved));
+  const countsDistinct = distinct !== null && paging.mode === 'page';
+  const facets = asked.facets ?? [];
+  const hiddenFacet = countsDistinct && !facets.includes(distinct) && !facets.includes('*') ? distinct : null;
+  const query: SearchQuery = { ...asked, showRankingScoreDetails: true };
+  if (missing.size > 0) query.attributesToRetrieve = [...retrieved!, ...missing];
+  if (hiddenFacet !== null) query.facets = [...facets, hiddenFacet];
+  return {
+    body: openBody(query),
+    view: hideAdded(view, missing, asked),
     hiddenFacet: hiddenFacet === null ? null : toKeyText(hiddenFacet),
-    stickyText: `${index.uid}\n${aloneBody}\n${filter === undefined ? '' : JSON.stringify(filter)}`,
-    aloneBody,
-    spreadBody: openBody(spread),
-    aloneView: view,
-    spreadView: hideAdded(view, missing, alone),
   };
 }
 
@@ -94,9 +116,10 @@ export function nodeBody(
   alone: boolean,
   asked = askedOf(plan),
 ): string {
-  const open = alone ? plan.aloneBody : plan.spreadBody;
-  const filter = `"filter":${withShards(plan.query.filter, shards)}`;
-  return `${open}${filter},${alone ? ownPaging(plan.paging) : fromTheTop(plan.paging, asked)}}`;
+  const filter = filterText(plan, shards);
+  return alone
+    ? `${plan.alone.body}${filter}${ownPaging(plan.paging)}}`
+    : `${plan.spread().body}${filter}${fromTheTop(plan.paging, asked)}}`;
 }
 
 /** Whether nodes can be kept from dropping hits: a distinct attribute in the settings cannot be switched off. */
@@ -106,9 +129,10 @@ export function canLeaveDistinctToMerge(plan: SearchPlan): boolean {
 
 /** The same search with the distinct field left to the merge. */
 export function withoutDistinct(plan: SearchPlan): SearchPlan {
-  const { distinct: _, ...body } = JSON.parse(`${plan.spreadBody}"":0}`) as SearchQuery & { ''?: number };
+  const { distinct: _, ...body } = JSON.parse(`${plan.spread().body}"":0}`) as SearchQuery & { ''?: number };
   delete body[''];
-  return { ...plan, spreadBody: openBody(body), nodesDecideDistinct: false };
+  const spread = { ...plan.spread(), body: openBody(body) };
+  return { ...plan, spread: () => spread, nodesDecideDistinct: false };
 }
 
 /** The body that counts what matches without the query's threshold, for a node beside others. */
@@ -126,6 +150,15 @@ function ownPaging(paging: Paging): string {
 
 function fromTheTop(paging: Paging, asked: number): string {
   return paging.mode === 'offset' ? `"offset":0,"limit":${asked}` : `"page":1,"hitsPerPage":${asked}`;
+}
+
+/**
+ * The filter member with its comma. Every document carries the mark of one of the index's shards, so a filter that
+ * names all of them excludes nothing: it is left out, since it costs a node more than the rest of a short query.
+ */
+function filterText({ query: { filter }, shardCount }: SearchPlan, shards: readonly number[]): string {
+  if (shards.length < shardCount) return `"filter":${withShards(filter, shards)},`;
+  return filter === undefined || filter === null ? '' : `"filter":${JSON.stringify(filter)},`;
 }
 
 /** The client's filter and the shards, both of which must hold. */
@@ -180,18 +213,11 @@ function splitCrop(entry: string): [name: string, length: string] {
   return colon < 0 ? [entry, ''] : [entry.slice(0, colon), entry.slice(colon)];
 }
 
-function clientView(query: SearchQuery, index: TopologyIndex, settings: SearchSettings): HitView {
-  const sortsByKey = (rule: string): boolean =>
-    rule === `${index.primaryKey}:asc` || rule === `${index.primaryKey}:desc`;
-  const rules = index.settings.rankingRules;
-  const own = [...(query.sort ?? []), ...(Array.isArray(rules) ? (rules as string[]) : [])].some(sortsByKey);
-  const plain = plainView(index.primaryKey);
-  return {
-    ...plain,
-    showDetails: query.showRankingScoreDetails ?? false,
-    hiddenRule: own ? null : plain.hiddenRule,
-    displayed: settings.displayed?.map(toKeyText) ?? null,
-  };
+function clientView(query: SearchQuery, settings: SearchSettings): HitView {
+  const { view, ranksByKey, keyRules } = settings;
+  const showDetails = query.showRankingScoreDetails ?? false;
+  const own = ranksByKey || (query.sort?.some((rule) => keyRules.includes(rule)) ?? false);
+  return showDetails || own ? { ...view, showDetails, hiddenRule: own ? null : view.hiddenRule } : view;
 }
 
 function hideAdded(view: HitView, missing: ReadonlySet<string>, query: SearchQuery): HitView {

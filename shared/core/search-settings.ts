@@ -1,4 +1,7 @@
-// The few settings of an index that a search needs at the proxy, with Meilisearch's defaults.
+// The few settings of an index that a search needs at the proxy, with Meilisearch's defaults, and what follows from
+// them for every search.
+import { toKeyText } from './byte-text.js';
+import { type HitView, plainView } from './hits.js';
 import type { TopologyIndex } from './topology.js';
 
 export interface SearchSettings {
@@ -12,6 +15,14 @@ export interface SearchSettings {
   readonly maxTotalHits: number;
   readonly maxValuesPerFacet: number;
   readonly sortFacetValuesBy: Readonly<Record<string, string>>;
+  /** Key text of the primary key, or null. */
+  readonly primaryKeyText: string | null;
+  /** The rules that sort by the primary key. */
+  readonly keyRules: readonly string[];
+  /** True when the user's own ranking rules have one of them. */
+  readonly ranksByKey: boolean;
+  /** What hits show to a query that asks for nothing special. */
+  readonly view: HitView;
 }
 
 const known = new WeakMap<TopologyIndex, SearchSettings>();
@@ -20,19 +31,24 @@ const known = new WeakMap<TopologyIndex, SearchSettings>();
 export function searchSettings(index: TopologyIndex): SearchSettings {
   let settings = known.get(index);
   if (!settings) {
-    settings = readSearchSettings(index.settings);
+    settings = readSearchSettings(index.settings, index.primaryKey);
     known.set(index, settings);
   }
   return settings;
 }
 
 /** Reads the user's settings. */
-export function readSearchSettings(settings: Readonly<Record<string, unknown>>): SearchSettings {
+export function readSearchSettings(
+  settings: Readonly<Record<string, unknown>>,
+  primaryKey: string | null,
+): SearchSettings {
   const displayed = names(settings.displayedAttributes);
   const faceting = record(settings.faceting);
   const rules = settings.rankingRules;
+  const limited = displayed === null || displayed.includes('*') ? null : displayed;
+  const keyRules = primaryKey === null ? [] : [`${primaryKey}:asc`, `${primaryKey}:desc`];
   return {
-    displayed: displayed === null || displayed.includes('*') ? null : displayed,
+    displayed: limited,
     filterable: patterns(settings.filterableAttributes),
     sortable: names(settings.sortableAttributes) ?? [],
     hasSortRule: !Array.isArray(rules) || rules.includes('sort'),
@@ -40,6 +56,14 @@ export function readSearchSettings(settings: Readonly<Record<string, unknown>>):
     maxTotalHits: count(record(settings.pagination).maxTotalHits, 1_000),
     maxValuesPerFacet: count(faceting.maxValuesPerFacet, 100),
     sortFacetValuesBy: record(faceting.sortFacetValuesBy) as Record<string, string>,
+    primaryKeyText: primaryKey === null ? null : toKeyText(primaryKey),
+    keyRules,
+    ranksByKey: names(rules)?.some((rule) => keyRules.includes(rule)) ?? false,
+    view: {
+      ...plainView(primaryKey),
+      showDetails: false,
+      displayed: limited?.map(toKeyText) ?? null,
+    },
   };
 }
 

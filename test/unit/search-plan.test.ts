@@ -109,7 +109,7 @@ describe('the query for nodes', () => {
     expect(body.attributesToRetrieve).toEqual(['title', 'size', 'id']);
     expect(body.attributesToHighlight).toEqual(['title', 'size']);
     expect(body.attributesToCrop).toEqual(['title:3', 'size:3']);
-    const view = planSearch({}, indexWith(settings)).spreadView;
+    const view = planSearch({}, indexWith(settings)).spread().view;
     expect([...view.drop]).toEqual(['_miroir', 'id']);
     expect(bodyOf({ attributesToRetrieve: ['*'] }, {}).attributesToRetrieve).toEqual(['*']);
   });
