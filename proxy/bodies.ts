@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from '../shared/core/errors.js';
 import { describeJsonProblem } from './json-problem.js';
 
@@ -23,31 +23,30 @@ declare module 'fastify' {
 export function registerBodies(app: FastifyInstance, payloadLimitBytes: number): void {
   app.decorateRequest('bodyText', null);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
-    if (readsRawBody(request)) return undefined;
-    if (request.is404) return undefined;
+  app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage, done) => {
+    const { rawBody, bodyless } = expectedBody(request);
+    if (rawBody || request.is404) return done(null);
     if (request.method === 'DELETE') {
       payload.resume();
-      return undefined;
+      return done(null);
     }
-    requireJson(request);
-    const text = await readText(payload, request.headers['content-encoding'], payloadLimitBytes);
-    if (text === '' && takesNoBody(request)) return undefined;
-    if (text.trim() === '') throw new ApiError('missing_payload', 'A json payload is missing.');
-    request.bodyText = text;
     try {
-      return JSON.parse(text);
-    } catch {
-      throw new ApiError(
-        'malformed_payload',
-        `The json payload provided is malformed. \`${describeJsonProblem(text)}\`.`,
-      );
+      if (!bodyless) requireJson(request);
+    } catch (error) {
+      return done(error as Error);
     }
+    readText(payload, request.headers['content-encoding'], payloadLimitBytes, (error, text) => {
+      if (error !== null) return done(error);
+      if (text === '' && bodyless) return done(null);
+      request.bodyText = text;
+      parseJson(text, done);
+    });
   });
   // Without a body Fastify skips the parser; Meilisearch still wants the content type first, then a payload.
   app.addHook('preValidation', (request, _reply, done) => {
-    if (request.body !== undefined || request.is404 || readsRawBody(request)) return done();
-    if (!['POST', 'PUT', 'PATCH'].includes(request.method) || takesNoBody(request)) return done();
+    if (request.body !== undefined || request.is404) return done();
+    const { rawBody, bodyless } = expectedBody(request);
+    if (rawBody || bodyless || !['POST', 'PUT', 'PATCH'].includes(request.method)) return done();
     try {
       requireJson(request);
     } catch (error) {
@@ -86,57 +85,87 @@ export function acceptedTypes(request: FastifyRequest): readonly string[] {
   return additions ? ['application/json', 'application/x-ndjson', 'text/csv'] : ['application/json'];
 }
 
-function readsRawBody(request: FastifyRequest): boolean {
-  const chosen = request.routeOptions.config.rawBody;
-  return chosen ?? /^\/indexes\/:[^/]+\/documents(\/|$)/.test(request.routeOptions.url ?? '');
+interface ExpectedBody {
+  rawBody: boolean;
+  bodyless: boolean;
 }
 
-function takesNoBody(request: FastifyRequest): boolean {
-  return request.routeOptions.config.bodyless === true;
+const known = new WeakMap<FastifyContextConfig, ExpectedBody>();
+
+/** What a request's route wants to be done with its body; found out once a route. */
+function expectedBody(request: FastifyRequest): ExpectedBody {
+  const { config, url } = request.routeOptions;
+  let expected = known.get(config);
+  if (expected === undefined) {
+    expected = {
+      rawBody: config.rawBody ?? /^\/indexes\/:[^/]+\/documents(\/|$)/.test(url ?? ''),
+      bodyless: config.bodyless === true,
+    };
+    known.set(config, expected);
+  }
+  return expected;
 }
 
 function requireJson(request: FastifyRequest): void {
-  if (takesNoBody(request)) return;
   const given = request.headers['content-type'];
+  if (given === 'application/json') return;
   const essence = (given ?? '').replace(/;.*$/s, '').trim().toLowerCase();
   if (/^application\/([^/]+\+)?json$/.test(essence)) return;
   throw wrongContentType(given, ['application/json']);
 }
 
-async function readText(
+function parseJson(text: string, done: (error: Error | null, body?: unknown) => void): void {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    const error =
+      text.trim() === ''
+        ? new ApiError('missing_payload', 'A json payload is missing.')
+        : new ApiError(
+            'malformed_payload',
+            `The json payload provided is malformed. \`${describeJsonProblem(text)}\`.`,
+          );
+    done(error);
+    return;
+  }
+  done(null, body);
+}
+
+/** Events, not iteration or promises: those would cost each search more than reading its body. */
+function readText(
   payload: Readable,
   encoding: string | undefined,
   limitBytes: number,
-): Promise<string> {
+  done: (error: Error | null, text: string) => void,
+): void {
+  const source = decoded(payload, encoding);
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
-  // Events, not iteration: that would cost each search more than reading its body.
-  await new Promise<void>((resolve, reject) => {
-    const source = decoded(payload, encoding);
-    let ended = false;
-    const incomplete = () => {
-      if (ended) return;
-      ended = true;
-      reject(new ApiError('bad_request', 'The provided payload is incomplete and cannot be parsed'));
-    };
-    source.on('data', (chunk: Buffer) => {
-      sizeBytes += chunk.length;
-      if (sizeBytes <= limitBytes) {
-        chunks.push(chunk);
-        return;
-      }
-      source.removeAllListeners('data');
-      source.pause();
-      reject(payloadTooLarge(limitBytes));
-    });
-    source.once('end', () => {
-      ended = true;
-      resolve();
-    });
-    source.on('error', incomplete);
-    source.once('close', incomplete);
+  let ended = false;
+  const incomplete = () => {
+    if (ended) return;
+    ended = true;
+    done(new ApiError('bad_request', 'The provided payload is incomplete and cannot be parsed'), '');
+  };
+  source.on('data', (chunk: Buffer) => {
+    sizeBytes += chunk.length;
+    if (sizeBytes <= limitBytes) {
+      chunks.push(chunk);
+      return;
+    }
+    ended = true;
+    source.removeAllListeners('data');
+    source.pause();
+    done(payloadTooLarge(limitBytes), '');
   });
-  return (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8');
+  source.once('end', () => {
+    if (ended) return;
+    ended = true;
+    done(null, (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8'));
+  });
+  source.on('error', incomplete);
+  source.once('close', incomplete);
 }
 
 /** Undoes the Content-Encoding of a payload. */

@@ -69,10 +69,8 @@ class Scatter {
       if (unavailable.length > 0) this.giveUp(unavailable);
       if (assignments.size === 0) return this.answers;
       const alone = this.answers.length === 0 && assignments.size === 1;
-      const outcomes = await Promise.all(
-        [...assignments].map(([node, shards]) => this.ask(node, shards, alone)),
-      );
-      wanted = outcomes.flat();
+      const asked = Array.from(assignments, ([node, shards]) => this.ask(node, shards, alone));
+      wanted = alone ? await asked[0]! : (await Promise.all(asked)).flat();
       if (wanted.length === 0) return this.answers;
     }
   }

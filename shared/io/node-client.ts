@@ -73,6 +73,16 @@ export interface NodeClientOptions {
   connections?: number;
 }
 
+interface KeyHeaders {
+  readonly alone: Record<string, string>;
+  readonly withJson: Record<string, string>;
+}
+
+function keyHeaders(key: string | null): KeyHeaders {
+  const alone: Record<string, string> = key === null ? {} : { authorization: `Bearer ${key}` };
+  return { alone, withJson: { ...alone, 'content-type': 'application/json' } };
+}
+
 const TERMINAL = new Set(['succeeded', 'failed', 'canceled']);
 
 export class NodeClient {
@@ -80,8 +90,8 @@ export class NodeClient {
   readonly url: string;
   private readonly pool: Pool;
   private readonly prefix: string;
-  private readonly adminHeader: string | null;
-  private readonly dataHeader: string | null;
+  private readonly adminHeaders: KeyHeaders;
+  private readonly dataHeaders: KeyHeaders;
 
   constructor(options: NodeClientOptions) {
     this.id = options.id;
@@ -94,24 +104,19 @@ export class NodeClient {
       connectTimeout: 3_000,
       keepAliveTimeout: 30_000,
     });
-    this.adminHeader = options.adminKey === null ? null : `Bearer ${options.adminKey}`;
-    const dataKey = options.dataKey ?? options.adminKey;
-    this.dataHeader = dataKey === null ? null : `Bearer ${dataKey}`;
+    this.adminHeaders = keyHeaders(options.adminKey);
+    this.dataHeaders = keyHeaders(options.dataKey ?? options.adminKey);
   }
 
   /** Sends one request; any status is an answer. Throws NodeUnreachable, or the signal's reason. */
   async request(request: NodeRequest): Promise<NodeResponse> {
-    const headers: Record<string, string> = { ...request.headers };
-    const authorization = request.admin ? this.adminHeader : this.dataHeader;
-    if (authorization !== null) headers.authorization = authorization;
-    if (request.body !== undefined) headers['content-type'] = request.contentType ?? 'application/json';
     try {
       return await exchange(
         this.pool,
         {
           method: request.method,
           path: this.prefix + request.path,
-          headers,
+          headers: this.headersOf(request),
           body: request.body ?? null,
           headersTimeout: request.headersTimeoutMs ?? 60_000,
           bodyTimeout: 60_000,
@@ -122,6 +127,19 @@ export class NodeClient {
       if (request.signal?.aborted) throw request.signal.reason ?? error;
       throw new NodeUnreachable(this.id, this.url, error);
     }
+  }
+
+  private headersOf(request: NodeRequest): Record<string, string> {
+    const keys = request.admin ? this.adminHeaders : this.dataHeaders;
+    const isJson = request.body !== undefined && request.contentType === undefined;
+    if (request.headers === undefined) {
+      // Searches send nothing else.
+      if (isJson) return keys.withJson;
+      if (request.body === undefined) return keys.alone;
+    }
+    const headers = { ...request.headers, ...(isJson ? keys.withJson : keys.alone) };
+    if (request.contentType !== undefined) headers['content-type'] = request.contentType;
+    return headers;
   }
 
   /** Like request, but parses the body and throws NodeRefusal for a status of 400 and above. */

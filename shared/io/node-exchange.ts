@@ -25,9 +25,10 @@ export function exchange(
   });
 }
 
+/** undici's handlers in their older form: the newer one wraps it, and parses headers that nobody reads. */
 class Gathering implements Dispatcher.DispatchHandler {
   isOver = false;
-  private controller: Dispatcher.DispatchController | null = null;
+  private abort: ((reason?: Error) => void) | null = null;
   private stopReason: unknown = null;
   private status = 0;
   private readonly chunks: Buffer[] = [];
@@ -53,28 +54,30 @@ class Gathering implements Dispatcher.DispatchHandler {
     }
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.controller = controller;
+  onConnect(abort: (reason?: Error) => void): void {
+    this.abort = abort;
     // It was given up while it waited for a connection.
-    if (this.isOver) controller.abort(asError(this.stopReason));
+    if (this.isOver) abort(asError(this.stopReason));
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+  onHeaders(status: number): boolean {
     // An informational answer comes before the real one.
     if (status >= 200) this.status = status;
+    return true;
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onData(chunk: Buffer): boolean {
     this.chunks.push(chunk);
+    return true;
   }
 
-  onResponseEnd(): void {
+  onComplete(): void {
     if (!this.end()) return;
     const body = this.chunks.length === 1 ? this.chunks[0]! : Buffer.concat(this.chunks);
     this.resolve({ status: this.status, body });
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+  onError(error: Error): void {
     if (this.end()) this.reject(error);
   }
 
@@ -82,7 +85,7 @@ class Gathering implements Dispatcher.DispatchHandler {
     if (!this.end()) return;
     this.stopReason = reason;
     this.reject(reason);
-    this.controller?.abort(asError(reason));
+    this.abort?.(asError(reason));
   }
 
   /** False when it was over before. */
