@@ -5,6 +5,7 @@ import type { Config } from '../shared/io/config.js';
 import { freePort, startTemporal, type TemporalServer } from '../shared/io/temporal-server.js';
 import { Api } from './admin-api.js';
 import type { DataFolder } from './data-folder.js';
+import { nodeFlags } from './node-flags.js';
 import { chooseNodeProgram, type LocalNode, type NodeProgram, startNode, waitForNode } from './nodes.js';
 import type { Output } from './output.js';
 import { type Child, Supervisor } from './supervisor.js';
@@ -164,7 +165,7 @@ export class Fleet {
   /** The program's compiled main file; the folder, which it does not read, says in a process list whose it is. */
   private programArgs(program: 'proxy' | 'worker'): string[] {
     const main = fileURLToPath(new URL(`../${program}/main.js`, import.meta.url));
-    return [main, `--data-dir=${this.options.folder.path}`];
+    return [...nodeFlags(program), main, `--data-dir=${this.options.folder.path}`];
   }
 
   private programEnv(): Record<string, string> {

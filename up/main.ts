@@ -9,6 +9,7 @@ import { ApiRefusal } from './admin-api.js';
 import { type DataFolder, emptyDataFolder, openDataFolder } from './data-folder.js';
 import { Fleet } from './fleet.js';
 import { joinNodes } from './join.js';
+import { nodeFlags } from './node-flags.js';
 import { givenNodes } from './nodes.js';
 import { createOutput, type Output } from './output.js';
 import { runTour } from './tour/tour.js';
@@ -156,7 +157,10 @@ function runProgram(name: 'proxy' | 'worker' | 'node', args: string[]): Promise<
   const folder = name === 'node' ? 'engine' : name;
   const main = fileURLToPath(new URL(`../${folder}/main.js`, import.meta.url));
   // Detached: a Ctrl-C in the terminal must reach it once, from us.
-  const child = spawn(process.execPath, [main, ...args], { detached: true, stdio: 'inherit' });
+  const child = spawn(process.execPath, [...nodeFlags(name), main, ...args], {
+    detached: true,
+    stdio: 'inherit',
+  });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve, reject) => {
     child.once('error', reject);

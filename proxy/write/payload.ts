@@ -8,7 +8,7 @@ import { CsvReader } from './csv.js';
 export type PayloadFormat = { kind: 'json' } | { kind: 'ndjson' } | { kind: 'csv'; delimiter: number };
 
 /** Bytes that are read before other requests get their turn: a search waits for several of its own turns. */
-const SLICE_BYTES = 16 * 1024;
+const SLICE_BYTES = 4 * 1024;
 /** Payloads up to this size are kept, so that a conflict can be resolved by reading them again. */
 const KEPT_BYTES = 1024 * 1024;
 

@@ -14,6 +14,9 @@ export interface OpenOptions {
   onLost?: (error: Error) => void;
 }
 
+/** What passes through the thread is short-lived and large; more room would only stay resident. */
+const YOUNG_MB = 8;
+
 /** Opens the store at `sqlite:/path/to/file.db` and brings its schema up to date. */
 export async function openStore(url: string, options: OpenOptions = {}): Promise<Store> {
   const match = /^sqlite:(.+)$/.exec(url);
@@ -26,7 +29,10 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
   const path = match[1]!;
   mkdirSync(dirname(path), { recursive: true });
   if (options.thread === false) return createSqlStore(openLibsql(path));
-  const thread = new Worker(new URL('./store-thread.js', import.meta.url), { workerData: { path } });
+  const thread = new Worker(new URL('./store-thread.js', import.meta.url), {
+    workerData: { path },
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+  });
   let isOpen = false;
   const store = connectStoreThread(thread, (error) => {
     // While opening, the rejected call below says it.

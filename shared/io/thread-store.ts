@@ -56,7 +56,7 @@ export function connectStoreThread(thread: Worker, onLost: (error: Error) => voi
       const id = nextId++;
       waiting.set(id, { resolve, reject });
       thread.ref();
-      thread.postMessage({ id, method, args } satisfies StoreCall);
+      thread.postMessage({ id, method, args } satisfies StoreCall, movedBuffers(method, args));
     });
   };
   return new Proxy({} as Store, {
@@ -66,6 +66,15 @@ export function connectStoreThread(thread: Worker, onLost: (error: Error) => voi
         ? (...args: unknown[]) => call(method as keyof Store, args)
         : undefined,
   });
+}
+
+/** Staged parts that have a buffer of their own are handed over, not copied: searches would wait for the copying. */
+function movedBuffers(method: keyof Store, args: readonly unknown[]): ArrayBuffer[] {
+  if (method !== 'stageParts') return [];
+  const [, parts] = args as Parameters<Store['stageParts']>;
+  return parts.flatMap(({ payload: { buffer, byteLength } }) =>
+    buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [],
+  );
 }
 
 /** An error in a form that travels between threads. */

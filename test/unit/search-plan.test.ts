@@ -103,6 +103,16 @@ describe('the query for nodes', () => {
     expect(body).toEqual({ q: 'x', filter: [shardFilter([0, 2])], offset: 10, limit: 5 });
   });
 
+  it('leaves the shard filter out only where it would name every shard', () => {
+    const asked = (query: SearchQuery, shards: number[]) =>
+      JSON.parse(nodeBody(planSearch(query, indexWith({ filterableAttributes: ['a'] })), shards, true)).filter;
+    expect(asked({}, [0, 1, 2, 3])).toBeUndefined();
+    expect(asked({ filter: 'a = 1' }, [0, 1, 2, 3])).toBe('a = 1');
+    expect(asked({ filter: [['a = 1', 'a = 2']] }, [0, 1, 2, 3])).toEqual([['a = 1', 'a = 2']]);
+    expect(asked({}, [0, 1, 3])).toEqual([shardFilter([0, 1, 3])]);
+    expect(asked({ filter: 'a = 1' }, [0, 1, 3])).toEqual(['a = 1', shardFilter([0, 1, 3])]);
+  });
+
   it('cuts fields to the displayed ones, and adds what only the merge needs', () => {
     const settings = { displayedAttributes: ['title', 'size'] };
     const body = bodyOf({ attributesToHighlight: ['*'], attributesToCrop: ['*:3', 'secret'] }, settings);
