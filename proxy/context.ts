@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { NodeId, Topology } from '../shared/core/topology.js';
 import type { NodeClient } from '../shared/io/node-client.js';
 import type { Store } from '../shared/io/store.js';
+import type { SearchTurns } from './search/search-turns.js';
 
 /** xxh64 of a text's UTF-8 bytes, as an unsigned 64-bit integer. Passed in, so that the core stays pure. */
 export type Hash64 = (text: string) => bigint;
@@ -53,6 +54,7 @@ export interface ProxyContext {
   readonly store: Store;
   readonly watcher: TopologyWatcher;
   readonly nodes: NodePool;
+  readonly searches: SearchTurns;
   readonly hash: Hash64;
   readonly options: ProxyOptions;
   readonly log: FastifyBaseLogger;

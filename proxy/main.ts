@@ -14,6 +14,7 @@ import { TopologyNodePool } from './node-pool.js';
 import { registerAdminRoutes } from './routes/admin.js';
 import { registerDocumentRoutes } from './routes/documents.js';
 import { registerSearchRoutes } from './routes/search.js';
+import { SearchTurns } from './search/search-turns.js';
 import { LeasedTopology } from './topology-watcher.js';
 
 export interface RunningProxy {
@@ -65,6 +66,7 @@ export async function runProxy(config: Config): Promise<RunningProxy> {
     store,
     watcher,
     nodes,
+    searches: new SearchTurns(),
     hash: await loadHash(),
     options: {
       proxyId,

@@ -21,7 +21,11 @@ export interface SearchOutcome {
 const ATTEMPTS = 3;
 
 /** Runs a search. Throws ApiError, also for what a node finds wrong with the query. */
-export async function runSearch(ctx: ProxyContext, uid: string, query: SearchQuery): Promise<SearchOutcome> {
+export function runSearch(ctx: ProxyContext, uid: string, query: SearchQuery): Promise<SearchOutcome> {
+  return ctx.searches.run(() => searchAgain(ctx, uid, query));
+}
+
+async function searchAgain(ctx: ProxyContext, uid: string, query: SearchQuery): Promise<SearchOutcome> {
   const startedMs = performance.now();
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const hold = ctx.watcher.acquire('search');

@@ -9,6 +9,7 @@ import { summarizeTask, type TaskSummary } from '../../shared/core/tasks.js';
 import { findIndex, type Topology, type TopologyIndex } from '../../shared/core/topology.js';
 import type { AppendInput, AppendResult } from '../../shared/io/store.js';
 import type { ProxyContext } from '../context.js';
+import type { SearchTurns } from '../search/search-turns.js';
 import { createInput } from './append.js';
 import { DistinctIds } from './distinct-ids.js';
 import { type PayloadFormat, PayloadSource, readDocuments } from './payload.js';
@@ -41,10 +42,13 @@ interface Reading {
 
 /** Conflicts in a row after which the client is asked to come again. */
 const MAX_ATTEMPTS = 20;
+/** Chunks are 64 kB, which take about as long: with searches always under way, uploads still get half of the time. */
+const STAND_BACK_MS = 4;
 
 /** Takes a payload in and answers its task. Nothing is written when it throws. */
 export async function ingestDocuments(ctx: ProxyContext, ingest: Ingest): Promise<TaskSummary> {
-  const source = new PayloadSource(ingest.body, ctx.options.payloadLimitBytes);
+  const body = standBack(ingest.body, ctx.searches);
+  const source = new PayloadSource(body, ctx.options.payloadLimitBytes);
   const requestId = randomUUID();
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const reading = await read(ctx, ingest, source);
@@ -62,6 +66,17 @@ export async function ingestDocuments(ctx: ProxyContext, ingest: Ingest): Promis
     'miroir_topology_changed',
     `Index \`${ingest.indexUid}\` changed while the documents were read. Nothing was written; send it again.`,
   );
+}
+
+/** Lets the searches that are under way finish before each chunk, a few milliseconds long. */
+async function* standBack(
+  body: AsyncIterable<Uint8Array>,
+  searches: SearchTurns,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    await searches.quiet(STAND_BACK_MS);
+    yield chunk;
+  }
 }
 
 async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): Promise<Reading> {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../../proxy/app.js';
 import type { ProxyContext } from '../../proxy/context.js';
 import { registerDocumentRoutes } from '../../proxy/routes/documents.js';
+import { SearchTurns } from '../../proxy/search/search-turns.js';
 import { shardOf } from '../../shared/core/placement.js';
 import { nodeSettings } from '../../shared/core/settings.js';
 import { shardMark, type Topology } from '../../shared/core/topology.js';
@@ -98,6 +99,7 @@ describe.skipIf(!onRealMeilisearch)('document reads on real nodes', () => {
         refresh: async () => topology,
       },
       nodes: { client: () => client, observe: () => {}, cost: () => 1 },
+      searches: new SearchTurns(),
       hash,
       options: {
         proxyId: 'p',

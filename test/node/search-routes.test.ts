@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../../proxy/app.js';
 import type { NodePool, ProxyContext, TopologyHold } from '../../proxy/context.js';
 import { registerSearchRoutes } from '../../proxy/routes/search.js';
+import { SearchTurns } from '../../proxy/search/search-turns.js';
 import { nodeSettings } from '../../shared/core/settings.js';
 import { SHARD_FIELD, shardMark, type Topology, type TopologyIndex } from '../../shared/core/topology.js';
 import { NodeClient } from '../../shared/io/node-client.js';
@@ -147,6 +148,7 @@ describe.skipIf(!onRealMeilisearch)('search routes on real nodes', () => {
       store: {} as ProxyContext['store'],
       watcher: { acquire: hold, refresh: async () => topology },
       nodes,
+      searches: new SearchTurns(),
       hash: () => 0n,
       options: {
         proxyId: 'p',

@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { buildApp } from '../../proxy/app.js';
 import type { ProxyContext } from '../../proxy/context.js';
 import { registerAdminRoutes } from '../../proxy/routes/admin.js';
+import { SearchTurns } from '../../proxy/search/search-turns.js';
 import type { ApiError } from '../../shared/core/errors.js';
 import type { ChangeInput, ChangeOutcome, ChangeStarter } from '../../shared/io/changes.js';
 import { NodeClient } from '../../shared/io/node-client.js';
@@ -78,6 +79,7 @@ export async function startAdminServer(
       observe: unused,
       cost: (id) => (down.has(id) ? Number.POSITIVE_INFINITY : 1),
     },
+    searches: new SearchTurns(),
     hash: unused,
     options: {
       proxyId: 'proxy-1',

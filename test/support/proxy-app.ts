@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../proxy/app.js';
 import type { ProxyContext } from '../../proxy/context.js';
 import { TopologyNodePool } from '../../proxy/node-pool.js';
+import { SearchTurns } from '../../proxy/search/search-turns.js';
 import { LeasedTopology } from '../../proxy/topology-watcher.js';
 import { loadHash } from '../../shared/io/hash.js';
 import { createLogger } from '../../shared/io/observe.js';
@@ -49,6 +50,7 @@ export async function startProxyApp(masterKey: string | null): Promise<ProxyApp>
     store,
     watcher,
     nodes,
+    searches: new SearchTurns(),
     hash: await loadHash(),
     options: {
       proxyId: 'p',

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildApp } from '../../proxy/app.js';
 import type { NodePool, ProxyContext } from '../../proxy/context.js';
 import { registerDocumentRoutes } from '../../proxy/routes/documents.js';
+import { SearchTurns } from '../../proxy/search/search-turns.js';
 import { shardOf } from '../../shared/core/placement.js';
 import { findIndex, shardMark, type Topology } from '../../shared/core/topology.js';
 import { loadHash } from '../../shared/io/hash.js';
@@ -54,6 +55,7 @@ beforeEach(async () => {
       },
     },
     nodes,
+    searches: new SearchTurns(),
     hash: await loadHash(),
     options: {
       proxyId: 'p',

@@ -105,7 +105,8 @@ describe('the query for nodes', () => {
 
   it('leaves the shard filter out only where it would name every shard', () => {
     const asked = (query: SearchQuery, shards: number[]) =>
-      JSON.parse(nodeBody(planSearch(query, indexWith({ filterableAttributes: ['a'] })), shards, true)).filter;
+      JSON.parse(nodeBody(planSearch(query, indexWith({ filterableAttributes: ['a'] })), shards, true))
+        .filter;
     expect(asked({}, [0, 1, 2, 3])).toBeUndefined();
     expect(asked({ filter: 'a = 1' }, [0, 1, 2, 3])).toBe('a = 1');
     expect(asked({ filter: [['a = 1', 'a = 2']] }, [0, 1, 2, 3])).toEqual([['a = 1', 'a = 2']]);
