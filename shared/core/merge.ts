@@ -3,7 +3,7 @@
 import type { Answer } from './answer.js';
 import { type Point, readGeo } from './geo.js';
 import { compareRawIds, detailsText, fieldText } from './hits.js';
-import { compareKeys, compareParts, type GeoPart, type MergeKey, mergeKey } from './merge-keys.js';
+import { compareKeys, compareParts, type GeoPart, KeyReader, type MergeKey, mergeKey } from './merge-keys.js';
 
 /** A hit of one of the answers. */
 export interface PlacedHit {
@@ -41,7 +41,8 @@ interface Candidate extends PlacedHit {
 
 /** Merges answers. Every hit must carry its ranking score details. */
 export function mergeHits(answers: readonly Answer[], options: MergeOptions): Merged {
-  const order = options.byDistance ? distanceOrder(answers, options) : mergedOrder(answers, options);
+  const keys = options.byDistance ? null : new KeyReader();
+  const order = keys === null ? distanceOrder(answers, options) : mergedOrder(answers, options, keys);
   const hits: PlacedHit[] = [];
   let refused = 0;
   let last: Candidate | null = null;
@@ -55,13 +56,14 @@ export function mergeHits(answers: readonly Answer[], options: MergeOptions): Me
     hits.push(next);
     last = next;
   }
-  return { hits, refused, short: shortAnswers(answers, options, last, hits.length) };
+  return { hits, refused, short: shortAnswers(answers, options, keys, last, hits.length) };
 }
 
 /** The answers whose unseen hits may rank before the last hit taken, or tie with it. */
 function shortAnswers(
   answers: readonly Answer[],
   options: MergeOptions,
+  keys: KeyReader | null,
   last: Candidate | null,
   taken: number,
 ): number[] {
@@ -70,17 +72,19 @@ function shortAnswers(
     const count = answer.hits.length / 2;
     if (count === 0 || count < (options.asked[source] ?? 0)) return [];
     if (last === null || taken < options.required) return [source];
-    const cut = candidateAt(answer, source, count - 1, options.byDistance);
+    const cut = candidateAt(answer, source, count - 1, keys);
     return compareKeys(cut.key, last.key) <= 0 ? [source] : [];
   });
 }
 
-function candidateAt(answer: Answer, source: number, index: number, byDistance: boolean): Candidate {
+/** A hit with its key; `keys` is null for hits sorted by distance, whose keys need their points. */
+function candidateAt(answer: Answer, source: number, index: number, keys: KeyReader | null): Candidate {
   const start = answer.hits[2 * index]!;
   const end = answer.hits[2 * index + 1]!;
   const details = detailsText(answer.text, start, end);
-  const point = (): Point | null => (byDistance ? pointOf(answer.text, start) : null);
-  return { source, start, end, key: details === null ? [] : mergeKey(details, point) };
+  if (details === null) return { source, start, end, key: [] };
+  const key = keys?.read(details) ?? mergeKey(details, () => pointOf(answer.text, start));
+  return { source, start, end, key };
 }
 
 function pointOf(text: string, start: number): Point | null {
@@ -102,10 +106,14 @@ function compareTied(
 }
 
 /** One hit after the other, parsing only those that compete. */
-function mergedOrder(answers: readonly Answer[], options: MergeOptions): () => Candidate | null {
+function mergedOrder(
+  answers: readonly Answer[],
+  options: MergeOptions,
+  keys: KeyReader,
+): () => Candidate | null {
   const tied = (left: Candidate, right: Candidate): number =>
     compareTied(answers, options.primaryKey, left, right);
-  const cursors = answers.map((answer, source) => new Cursor(answer, source, tied));
+  const cursors = answers.map((answer, source) => new Cursor(answer, source, keys, tied));
   return () => {
     let best: Cursor | null = null;
     for (const cursor of cursors) {
@@ -134,6 +142,7 @@ class Cursor {
   constructor(
     private readonly answer: Answer,
     private readonly source: number,
+    private readonly keys: KeyReader,
     private readonly tied: (left: Candidate, right: Candidate) => number,
   ) {
     this.ahead = this.read();
@@ -164,7 +173,7 @@ class Cursor {
 
   private read(): Candidate | null {
     if (2 * this.index >= this.answer.hits.length) return null;
-    return candidateAt(this.answer, this.source, this.index++, false);
+    return candidateAt(this.answer, this.source, this.index++, this.keys);
   }
 }
 
@@ -175,7 +184,7 @@ const BUCKET_METRES = 1;
 function distanceOrder(answers: readonly Answer[], options: MergeOptions): () => Candidate | null {
   const all: Candidate[] = [];
   answers.forEach((answer, source) => {
-    for (let i = 0; 2 * i < answer.hits.length; i++) all.push(candidateAt(answer, source, i, true));
+    for (let i = 0; 2 * i < answer.hits.length; i++) all.push(candidateAt(answer, source, i, null));
   });
   const at = all[0]?.key.findIndex((part) => typeof part !== 'number' && part.kind === 'geo') ?? -1;
   const tied = (left: Candidate, right: Candidate): number =>

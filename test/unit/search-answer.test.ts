@@ -6,7 +6,7 @@ import { cutDistribution, mergeDistributions, mergeStats } from '../../shared/co
 import { haversineMetres } from '../../shared/core/geo.js';
 import { plainView, showDetails, showHit } from '../../shared/core/hits.js';
 import { mergeHits } from '../../shared/core/merge.js';
-import { compareKeys, mergeKey } from '../../shared/core/merge-keys.js';
+import { compareKeys, KeyReader, mergeKey } from '../../shared/core/merge-keys.js';
 import { cleanMessage } from '../../shared/core/search-errors.js';
 
 const view = plainView('id');
@@ -45,6 +45,30 @@ describe('merge keys', () => {
         .map(({ value }) => value);
     expect(sorted('asc')).toEqual([2, 10, 'a', 'z', '\uffee', '\u{1f600}', null]);
     expect(sorted('desc')).toEqual([10, 2, '\u{1f600}', '\uffee', 'z', 'a', null]);
+  });
+
+  it('are the same when the rules before the last one are parsed once for many hits', () => {
+    const words = (matchingWords: number) => ({ order: 0, matchingWords, maxMatchingWords: 3, score: 1 });
+    const last = (value: unknown, order = 1) => ({ 'id:asc': { order, value } });
+    const all = [
+      { words: words(3), ...last('a') },
+      { words: words(3), ...last('b') },
+      { words: words(2), ...last(7) },
+      { words: words(2), ...last(null) },
+      { words: words(2), ...last('x"},"y:asc":{"order":9,"value":"z') },
+      { words: words(2), ...last('},') },
+      { words: words(2), ...last('\u{1f600}\n') },
+      { words: words(2), 'f:desc': { order: 1, value: 3 }, ...last('a', 2) },
+      // Orders that are not those of the text.
+      { ...last('a', 1), words: words(3) },
+      { words: { ...words(3), order: 1 }, ...last('a', 0) },
+      last('alone', 0),
+      { words: words(3) },
+    ].map((details) => toByteText(JSON.stringify(details)));
+    const reader = new KeyReader();
+    for (const details of [...all, ...all]) {
+      expect(reader.read(details)).toEqual(mergeKey(details, () => null));
+    }
   });
 
   it('rank exactness by type, then by words', () => {
