@@ -136,9 +136,9 @@ export function planSimilar(query: SimilarQuery, index: TopologyIndex, vector: s
         : `"vector":${vector},"hybrid":{"embedder":"${toKeyText(embedder)}","semanticRatio":1}`,
     primaryKey: toKeyText(index.primaryKey ?? ''),
     view: {
-      ...search.spreadView,
+      ...search.spread().view,
       showDetails: false,
-      drop: new Set([...search.spreadView.drop, ...hidden]),
+      drop: new Set([...search.spread().view.drop, ...hidden]),
     },
   };
 }
@@ -299,7 +299,7 @@ export function relaySimilar(text: string, plan: SimilarPlan): string {
   const answer = cutAnswer(text);
   const hits: string[] = [];
   for (let i = 0; i + 1 < answer.hits.length; i += 2) {
-    hits.push(showHit(text, answer.hits[i]!, plan.search.aloneView));
+    hits.push(showHit(text, answer.hits[i]!, plan.search.alone.view));
   }
   const rest = [...answer.rest].map(([key, value]) => `,"${key}":${value}`);
   return `{"hits":[${hits.join(',')}]${rest.join('')}}`;

@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import { buildApp } from '../../proxy/app.js';
 import type { ProxyContext, TopologyHold } from '../../proxy/context.js';
 import { registerSearchRoutes } from '../../proxy/routes/search.js';
+import { SearchTurns } from '../../proxy/search/search-turns.js';
 import { nodeSettings } from '../../shared/core/settings.js';
 import { SHARD_FIELD, shardMark, type Topology, type TopologyIndex } from '../../shared/core/topology.js';
 import { NodeClient } from '../../shared/io/node-client.js';
@@ -160,6 +161,7 @@ function contextOf(topology: Topology, clients: ReadonlyMap<string, NodeClient>)
     store: {} as ProxyContext['store'],
     watcher: { acquire: hold, refresh: async () => topology },
     nodes: { client: (id) => clients.get(id), observe: () => {}, cost: () => 1 },
+    searches: new SearchTurns(),
     // The shard of a document is its id modulo their number.
     hash: (text) => (/^\d+$/.test(text) ? BigInt(text) : 0n),
     options: {
