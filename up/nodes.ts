@@ -65,12 +65,13 @@ export function givenNodes(urls: string[], env: NodeJS.ProcessEnv = process.env)
   });
 }
 
-/** Starts one node process of our own and waits until it answers. */
+/** Starts one node process of our own, with more settings of Meilisearch where some are given, and waits for it. */
 export async function startNode(
   program: NodeProgram,
   id: string,
   folder: DataFolder,
   supervisor: Supervisor,
+  settings: Record<string, string> = {},
 ): Promise<LocalNode> {
   const key = await folder.secret('node-master-key');
   const number = Number(/\d+$/.exec(id)?.[0] ?? 1);
@@ -90,6 +91,7 @@ export async function startNode(
       MEILI_NO_ANALYTICS: 'true',
       MEILI_LOG_LEVEL: 'WARN',
       MEILI_MAX_INDEXING_MEMORY: process.env.MEILI_MAX_INDEXING_MEMORY ?? indexingMemory(),
+      ...settings,
     },
     logFile: folder.logFile(id),
     ready: null,

@@ -71,6 +71,9 @@ export const CITY_CLASSES: readonly QueryClass[] = [
   ),
 ];
 
+const EXACT_ATTRIBUTES =
+  'a node tolerates typos towards words of its other attributes only, and then ranks by their place in any attribute';
+
 export const SETTING_CLASSES: readonly QueryClass[] = [
   classOf('before', 'custom rules first', (draw) => ({
     q: draw.turn(['', draw.common(), draw.neighbours(2)]),
@@ -115,10 +118,20 @@ export const SETTING_CLASSES: readonly QueryClass[] = [
     }),
     { notExact: DERIVATIONS },
   ),
-  classOf('tuned', 'exact attributes', (draw) => ({
-    q: draw.turn([String(draw.value('word')), `${draw.value('word')} ${draw.common()}`]),
-    attributesToSearchOn: draw.turn([undefined, ['word'], ['gloss']]),
-  })),
+  classOf(
+    'exactly',
+    'exact attributes',
+    (draw) => ({
+      q: draw.turn([
+        String(draw.value('word')),
+        `${draw.value('word')} ${draw.common()}`,
+        draw.mistyped(),
+        draw.common(),
+      ]),
+      attributesToSearchOn: draw.turn([undefined, undefined, ['word'], ['gloss']]),
+    }),
+    { notExact: EXACT_ATTRIBUTES },
+  ),
   classOf('tuned', 'localized attributes', (draw) => ({
     q: draw.turn([draw.common(), draw.neighbours(2)]),
     locales: draw.turn([['eng'], undefined, ['fra', 'eng']]),

@@ -98,6 +98,17 @@ export const WORD_CLASSES: readonly QueryClass[] = [
       `serial >= ${draw.dice.below(1_000)} AND first != "${draw.value('first')}"`,
     ]),
   })),
+  classOf(WORDS, 'filtered by primary key', (draw) => ({
+    q: draw.turn(['', draw.common()]),
+    filter: draw.turn([
+      `id = ${draw.value('id')}`,
+      `id IN [${draw.value('id')}, ${draw.value('id')}, nobody, ${draw.value('id')}]`,
+      `id IN [${draw.value('id')}, ${draw.value('id')}] AND size > 10`,
+      [[`id = ${draw.value('id')}`, `id = ${draw.value('id')}`]],
+      `id != ${draw.value('id')}`,
+    ]),
+    facets: draw.turn([undefined, ['kind']]),
+  })),
   classOf(WORDS, 'threshold', (draw) => ({
     q: draw.neighbours(2),
     rankingScoreThreshold: draw.turn([0.3, 0.6, 0.9, 0.95]),

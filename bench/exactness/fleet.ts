@@ -27,6 +27,11 @@ export interface FleetShape {
 }
 
 export const SHARD_COUNT = 64;
+/** Vectors are compared one by one: approximate search differs from itself, and would prove nothing. */
+export const EXACT_VECTORS = {
+  MEILI_EXPERIMENTAL_HNSW_LINEAR_BELOW: '4294967295',
+  MEILI_EXPERIMENTAL_HNSW_LINEAR_BELOW_RATIO: '1.0',
+};
 const POLL_MS = 10;
 
 export function nameOf({ nodes, replicationFactor, skew }: FleetShape): string {
@@ -100,7 +105,7 @@ export class ExactFleet {
     running.add(fleet);
     try {
       for (let at = 1; at <= shape.nodes; at += 1) {
-        fleet.nodes.push(await startNode(program, `n${at}`, data, fleet.supervisor));
+        fleet.nodes.push(await startNode(program, `n${at}`, data, fleet.supervisor, EXACT_VECTORS));
       }
       await fleet.addNodes(warn);
       fleet.proxyApi = new Api(await fleet.startProxy(data.logFile('proxy')), null);

@@ -13,6 +13,8 @@ export interface ExactnessOptions {
   only: number | null;
   json: string | null;
   strictKeys: boolean;
+  /** Asks every search for its score details too. */
+  details: boolean;
   /** The table of classes as Markdown, for docs/exactness.md. */
   markdown: boolean;
   help: boolean;
@@ -29,6 +31,7 @@ export const USAGE = `npm run exactness -- [options]
                      Any of these three asks for all their combinations. By default five fleets are compared.
   --class NAME       only this class; may be given again, or several with commas (--classes)
   --only K           only the K-th query of the class, and both answers in full
+  --details          ask every search for the details of its scores too
   --strict-keys      the order of keys inside of hits counts too
   --json FILE        everything as JSON
   --markdown         the table of classes as Markdown
@@ -63,6 +66,7 @@ export function readOptions(args: readonly string[]): ExactnessOptions {
       json: { type: 'string' },
       'strict-keys': { type: 'boolean', default: false },
       markdown: { type: 'boolean', default: false },
+      details: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -78,6 +82,7 @@ export function readOptions(args: readonly string[]): ExactnessOptions {
     json: values.json ?? null,
     strictKeys: values['strict-keys'],
     markdown: values.markdown,
+    details: values.details,
     help: values.help,
   };
 }

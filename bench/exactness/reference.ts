@@ -8,6 +8,7 @@ import { Api } from '../../up/admin-api.js';
 import { openDataFolder } from '../../up/data-folder.js';
 import { type NodeProgram, startNode } from '../../up/nodes.js';
 import { Supervisor } from '../../up/supervisor.js';
+import { EXACT_VECTORS } from './fleet.js';
 import { loadWorld } from './load.js';
 import { PRIMARY_KEY, type World } from './worlds.js';
 
@@ -25,7 +26,7 @@ export async function startReference(program: NodeProgram, warn: (line: string) 
   const folder = await mkdtemp(join(tmpdir(), 'miroir-exact-one-'));
   const supervisor = new Supervisor(warn);
   const kill = () => supervisor.killAll();
-  const node = await startNode(program, 'reference', await openDataFolder(folder), supervisor);
+  const node = await startNode(program, 'reference', await openDataFolder(folder), supervisor, EXACT_VECTORS);
   const api = new Api(node.url, node.key);
   return {
     api,

@@ -20,6 +20,7 @@ export interface RunOptions {
   /** The one query of each class to ask; null asks all. */
   only: number | null;
   strictKeys: boolean;
+  details: boolean;
   program: NodeProgram;
   output: Output;
   /** Hears of every pair of answers; for --only. */
@@ -105,16 +106,24 @@ async function askReference(
   reference: Reference,
   classes: readonly QueryClass[],
   worlds: ReadonlyMap<string, World>,
-  { queries, seed, only }: RunOptions,
+  { queries, seed, only, details }: RunOptions,
 ): Promise<Question[]> {
   const numbers = only === null ? Array.from({ length: queries }, (_, at) => at) : [only];
   const drawn = classes.flatMap((kind) =>
-    numbers.map((at) => ({ kind, at, ask: drawQuery(kind, worlds.get(kind.world)!, seed, at) })),
+    numbers.map((at) => {
+      const ask = drawQuery(kind, worlds.get(kind.world)!, seed, at);
+      return { kind, at, ask: details ? withDetails(ask) : ask };
+    }),
   );
   return inParallel(drawn, async (question) => {
     const answer = await send(reference.api, question.ask);
     return { ...question, answer, parts: takeApart(answer, PRIMARY_KEY, LAST_RULE) };
   });
+}
+
+function withDetails(ask: Ask): Ask {
+  if (!ask.path.endsWith('/search') || ask.body === undefined) return ask;
+  return { ...ask, body: { ...ask.body, showRankingScore: true, showRankingScoreDetails: true } };
 }
 
 async function compareFleet(

@@ -35,6 +35,7 @@ export interface World {
 
 export const PRIMARY_KEY = 'id';
 const FILTERABLE = [
+  PRIMARY_KEY,
   'kind',
   'relations',
   'size',
@@ -95,6 +96,15 @@ export function buildWorlds(
           disableOnWords: ['person', 'animal'],
           disableOnNumbers: true,
         },
+      },
+    },
+    {
+      name: 'exactly',
+      field: 'gloss',
+      documents: fewWords,
+      settings: {
+        searchableAttributes: ['word', 'synonyms', 'gloss'],
+        typoTolerance: { disableOnAttributes: ['word'] },
       },
     },
     {
@@ -184,10 +194,7 @@ function tunedSettings(): Record<string, unknown> {
       water: ['liquid substance'],
       small: ['little', 'tiny'],
     },
-    typoTolerance: {
-      minWordSizeForTypos: { oneTypo: 6, twoTypos: 10 },
-      disableOnAttributes: ['word'],
-    },
+    typoTolerance: { minWordSizeForTypos: { oneTypo: 6, twoTypos: 10 } },
     localizedAttributes: [{ attributePatterns: ['gloss', 'word'], locales: ['eng'] }],
     faceting: { maxValuesPerFacet: 12, sortFacetValuesBy: { '*': 'count', relations: 'alpha' } },
     pagination: { maxTotalHits: 120 },
