@@ -24,8 +24,7 @@ export async function verifyShard(deps: ActivityDeps, moveId: string, beat: Beat
   const move = await deps.store.updateMove(moveId, { phase: 'verify' });
   const seen = new Map<string, Seen>();
   beat.report({ phase: 'verify', shard: move.shard, round: 1 });
-  let left = await digestOn(deps, move, move.copyFrom, null, beat);
-  let right = await digestOn(deps, move, move.targetNode, null, beat);
+  let [left, right] = await digestBoth(deps, move, null, beat);
   const whole = right;
   for (let round = 1; ; round += 1) {
     const differing = differingIds(left, right);
@@ -48,9 +47,21 @@ export async function verifyShard(deps: ActivityDeps, moveId: string, beat: Beat
     await catchUp(deps, move, beat);
     // A document that was once the same gets the same entries on both nodes: only the others are looked at again.
     beat.report({ phase: 'verify', shard: move.shard, round: round + 1, differing: differing.length });
-    left = await digestOn(deps, move, move.copyFrom, differing, beat);
-    right = await digestOn(deps, move, move.targetNode, differing, beat);
+    [left, right] = await digestBoth(deps, move, differing, beat);
   }
+}
+
+/** The source's and the target's digest, of the whole shard or of these ids. */
+function digestBoth(
+  deps: ActivityDeps,
+  move: MoveRow,
+  ids: readonly string[] | null,
+  beat: Beat,
+): Promise<[ShardDigest, ShardDigest]> {
+  return Promise.all([
+    digestOn(deps, move, move.copyFrom, ids, beat),
+    digestOn(deps, move, move.targetNode, ids, beat),
+  ]);
 }
 
 async function digestOn(
