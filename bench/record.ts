@@ -7,14 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
+import { firstRequest, mergeFirst, planShared } from '../proxy/search/preflight.js';
 import { toByteText } from '../shared/core/byte-text.js';
-import { gatherMerged } from '../shared/core/search-gather.js';
 import { nodeBody, planSearch } from '../shared/core/search-plan.js';
 import type { SearchQuery } from '../shared/core/search-request.js';
 import { nodeSettings } from '../shared/core/settings.js';
 import { SHARD_FIELD, shardMark, type TopologyIndex } from '../shared/core/topology.js';
 import { loadHash } from '../shared/io/hash.js';
-import { NodeClient } from '../shared/io/node-client.js';
+import { NodeClient, type NodeRequest } from '../shared/io/node-client.js';
+import { sharedWorld } from './record-shared.js';
 import { type Document, recordedWorlds, type World } from './record-worlds.js';
 
 const SHARD_COUNT = 64;
@@ -55,7 +56,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-class Recorder {
+export class Recorder {
   constructor(
     private readonly node: NodeClient,
     private readonly hash: (text: string) => bigint,
@@ -91,20 +92,15 @@ class Recorder {
     await this.wait(`/indexes/${name}/documents`, 'POST', documents);
   }
 
-  private async search(name: string, body: string): Promise<string> {
-    const answer = await this.node.request({
-      method: 'POST',
-      path: `/indexes/${name}/search`,
-      body,
-      admin: true,
-    });
+  private async search(request: NodeRequest): Promise<string> {
+    const answer = await this.node.request({ ...request, admin: true });
     const text = answer.body.toString('latin1');
-    if (answer.status !== 200) throw new Error(`${body}: ${text}`);
+    if (answer.status !== 200) throw new Error(`${request.body}: ${text}`);
     return text;
   }
 
-  /** Loads a world into one index, into parts and into one part with everything; asks all; answers lines of JSON. */
-  async record(world: World): Promise<string[]> {
+  /** Loads a world into one index, into parts and into one part with everything. */
+  async loadAll(world: World): Promise<void> {
     const { name, primaryKey, settings } = world;
     const shardOf = (document: Document): number =>
       Number(this.hash(String(document[primaryKey])) % BigInt(SHARD_COUNT));
@@ -126,6 +122,11 @@ class Recorder {
       const own = marked.filter((document) => shards.includes(shardOf(document)));
       await this.load(`${name}-${part}`, world, { ...hidden, searchCutoffMs: 60_000 }, own);
     }
+  }
+
+  /** Asks all queries of a loaded world; answers lines of JSON. */
+  async askAll(world: World): Promise<string[]> {
+    const { name, primaryKey, settings } = world;
     const index = worldIndex(name, primaryKey, settings);
     const lines = [
       JSON.stringify({ name, primaryKey, settings, parts: PARTS, documents: world.documents.length }),
@@ -138,20 +139,28 @@ class Recorder {
 
   private async ask(name: string, index: TopologyIndex, kind: string, query: SearchQuery): Promise<string> {
     const plan = planSearch(query, index);
-    const one = await this.search(`${name}-one`, JSON.stringify(query));
-    const all = await this.search(`${name}-all`, nodeBody(plan, range(0, SHARD_COUNT), true));
-    // Every question that the merge asks a part, in order, with its answer.
+    const path = (part: string): NodeRequest => ({ method: 'POST', path: `/indexes/${name}-${part}/search` });
+    const one = await this.search({ ...path('one'), body: JSON.stringify(query) });
+    const all = await this.search({ ...path('all'), body: nodeBody(plan, range(0, SHARD_COUNT), true) });
+    // Every question that is asked a part, in order, with its answer.
     const asked: [part: number, body: string, answer: string][] = [];
-    const question = async (part: number, body: string): Promise<string> => {
-      const answer = await this.search(`${name}-${part}`, body);
-      asked.push([part, toByteText(body), answer]);
+    const question = async (part: number, request: NodeRequest): Promise<string> => {
+      const answer = await this.search(request);
+      asked.push([part, toByteText(String(request.body)), answer]);
       return answer;
     };
+    const search = planShared(plan, index);
     const answers = [];
     for (const [part, shards] of PARTS.entries()) {
-      answers.push({ text: await question(part, nodeBody(plan, shards, false)), shards });
+      const text = await question(part, firstRequest(search, `${name}-${part}`, shards));
+      answers.push({ text, shards });
     }
-    await gatherMerged(plan, answers, question, () => 0);
+    await mergeFirst(
+      search,
+      answers,
+      (part, build) => question(part, build(`${name}-${part}`)),
+      () => 0,
+    );
     return JSON.stringify({
       class: kind,
       query: JSON.parse(toByteText(JSON.stringify(query))),
@@ -163,6 +172,8 @@ class Recorder {
 }
 
 async function main(): Promise<void> {
+  // Names of worlds as arguments record these only.
+  const only = process.argv.slice(2);
   const binary = process.env.MIROIR_MEILISEARCH_BIN;
   if (!binary) throw new Error('set MIROIR_MEILISEARCH_BIN to a real Meilisearch 1.50');
   const target = join(import.meta.dirname, '../../test/recorded');
@@ -172,7 +183,11 @@ async function main(): Promise<void> {
   const child = spawn(
     binary,
     ['--db-path', join(dir, 'data'), '--http-addr', `127.0.0.1:${port}`, '--no-analytics'],
-    { cwd: dir, stdio: 'ignore', env: { ...process.env, MEILI_LOG_LEVEL: 'ERROR' } },
+    {
+      cwd: dir,
+      stdio: 'ignore',
+      env: { ...process.env, MEILI_LOG_LEVEL: 'ERROR', MEILI_MAX_INDEXING_MEMORY: '128MiB' },
+    },
   );
   const node = new NodeClient({ id: 'record', url, adminKey: null, dataKey: null });
   try {
@@ -186,8 +201,10 @@ async function main(): Promise<void> {
       await sleep(100);
     }
     const recorder = new Recorder(node, await loadHash());
-    for (const world of recordedWorlds()) {
-      const lines = await recorder.record(world);
+    for (const world of [...recordedWorlds(), sharedWorld()]) {
+      if (only.length > 0 && !only.includes(world.name)) continue;
+      await recorder.loadAll(world);
+      const lines = await recorder.askAll(world);
       // Lines are byte text: written as latin1 they are UTF-8 again.
       const packed = gzipSync(Buffer.from(`${lines.join('\n')}\n`, 'latin1'), { level: 9 });
       writeFileSync(join(target, `${world.name}.jsonl.gz`), packed);

@@ -1,14 +1,15 @@
 // One search from a client's query to its answer: plan, scatter, merge; once more when the topology moved on.
+
 import { ApiError } from '../../shared/core/errors.js';
 import { pinnedShards } from '../../shared/core/filter-pins.js';
 import { relayAnswer } from '../../shared/core/search-answer.js';
-import { gatherMerged } from '../../shared/core/search-gather.js';
 import { nodeBody, planSearch, type SearchPlan } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { type ScatterAnswer, scatter } from '../scatter.js';
 import { requireVisibleIndex } from '../visible-indexes.js';
+import { type AskNode, firstRequest, mergeFirst, planShared, searchRequest } from './preflight.js';
 import { relayRefusal } from './refer.js';
 
 export interface SearchOutcome {
@@ -55,6 +56,7 @@ async function searchOnce(
   const unavailable: number[] = [];
   let names = index.physicalNames;
   let asAlone = false;
+  const search = planShared(plan, index);
   const answers = await scatter(ctx, hold, index, {
     stickyKey: plan.stickyText,
     deadlineMs: ctx.options.searchDeadlineMs,
@@ -62,7 +64,8 @@ async function searchOnce(
     build: (shards, node, current, alone) => {
       names = current.physicalNames;
       asAlone = alone;
-      return searchRequest(names[node]!, nodeBody(plan, shards, alone));
+      const name = names[node]!;
+      return alone ? searchRequest(name, nodeBody(plan, shards, true)) : firstRequest(search, name, shards);
     },
     onUnavailable:
       ctx.options.unavailable === 'partial' ? (shards) => void unavailable.push(...shards) : undefined,
@@ -76,46 +79,39 @@ async function searchOnce(
   if (answers.length === 0) {
     throw new ApiError('miroir_shards_unavailable', `No shard of index \`${index.uid}\` can be searched.`);
   }
-  const text =
-    asAlone && answers.length === 1
-      ? relayAnswer(bytesOf(answers[0]!), plan)
-      : await mergeGrowing(ctx, names, plan, answers, startedMs);
+  if (asAlone && answers.length === 1) {
+    return { text: relayAnswer(bytesOf(answers[0]!), plan), unavailable };
+  }
+  const parts = answers.map((answer) => ({ text: bytesOf(answer), shards: answer.shards }));
+  const elapsedMs = () => Math.round(performance.now() - startedMs);
+  const askNode = askAgain(ctx, names, answers, startedMs);
+  const text = await mergeFirst(search, parts, askNode, elapsedMs);
   return text === null ? null : { text, unavailable };
-}
-
-function searchRequest(name: string, body: string) {
-  return { method: 'POST', path: `/indexes/${name}/search`, body } as const;
 }
 
 function bytesOf(answer: ScatterAnswer): string {
   return answer.response.body.toString('latin1');
 }
 
-/** Merges; a node that must be asked again is the one that answered first, since only it has that order of ties. */
-function mergeGrowing(
+/** A node that must be asked again is the one that answered first, since only it has that order of ties. */
+function askAgain(
   ctx: ProxyContext,
   names: Readonly<Record<string, string>>,
-  plan: SearchPlan,
   answers: readonly ScatterAnswer[],
   startedMs: number,
-): Promise<string | null> {
-  return gatherMerged(
-    plan,
-    answers.map((answer) => ({ text: bytesOf(answer), shards: answer.shards })),
-    async (source, body) => {
-      const { node } = answers[source]!;
-      const leftMs = ctx.options.searchDeadlineMs - (performance.now() - startedMs);
-      if (leftMs <= 0) return null;
-      try {
-        const response = await ctx.nodes
-          .client(node)
-          ?.request({ ...searchRequest(names[node]!, body), deadlineMs: Math.ceil(leftMs) });
-        return response?.status === 200 ? response.body.toString('latin1') : null;
-      } catch (error) {
-        ctx.log.debug({ node, error: String(error) }, 'a node did not answer a second question');
-        return null;
-      }
-    },
-    () => Math.round(performance.now() - startedMs),
-  );
+): AskNode {
+  return async (source, build) => {
+    const { node } = answers[source]!;
+    const leftMs = ctx.options.searchDeadlineMs - (performance.now() - startedMs);
+    if (leftMs <= 0) return null;
+    try {
+      const response = await ctx.nodes
+        .client(node)
+        ?.request({ ...build(names[node]!), deadlineMs: Math.ceil(leftMs) });
+      return response?.status === 200 ? response.body.toString('latin1') : null;
+    } catch (error) {
+      ctx.log.debug({ node, error: String(error) }, 'a node did not answer a second question');
+      return null;
+    }
+  };
 }

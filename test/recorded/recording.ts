@@ -2,15 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { firstRequest, mergeFirst, planShared } from '../../proxy/search/preflight.js';
 import { cutAnswer } from '../../shared/core/answer.js';
 import { fromByteText, toByteText } from '../../shared/core/byte-text.js';
 import { normalizeFacet } from '../../shared/core/facets.js';
 import { scanObject } from '../../shared/core/json-scan.js';
 import { relayAnswer } from '../../shared/core/search-answer.js';
-import { gatherMerged } from '../../shared/core/search-gather.js';
-import { nodeBody, planSearch } from '../../shared/core/search-plan.js';
+import { planSearch } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
+import type { NodeRequest } from '../../shared/io/node-client.js';
 import { sampleIndex } from '../support/sample-topology.js';
 
 export interface RecordedAnswers {
@@ -54,19 +55,26 @@ export function readRecording(name: string): Recording {
 
 /** The answer that Miroir gives over the parts. Throws when it would ask something that was not recorded. */
 export async function mergeRecorded(recording: Recording, answers: RecordedAnswers): Promise<string> {
-  const plan = planSearch(answers.query, recording.index);
-  const ask = async (part: number, body: string): Promise<string> => {
-    const found = answers.asked.find((entry) => entry[0] === part && entry[1] === toByteText(body));
+  const search = planShared(planSearch(answers.query, recording.index), recording.index);
+  const ask = async (part: number, request: NodeRequest): Promise<string> => {
+    const body = toByteText(String(request.body));
+    const found = answers.asked.find((entry) => entry[0] === part && entry[1] === body);
     if (!found) throw new Error(`part ${part} was never asked ${body}: record again`);
     return found[2];
   };
+  const nameOf = (part: number): string => `${recording.name}-${part}`;
   const given = await Promise.all(
     recording.parts.map(async (shards, part) => ({
       shards,
-      text: await ask(part, nodeBody(plan, shards, false)),
+      text: await ask(part, firstRequest(search, nameOf(part), shards)),
     })),
   );
-  const text = await gatherMerged(plan, given, ask, () => 0);
+  const text = await mergeFirst(
+    search,
+    given,
+    (part, build) => ask(part, build(nameOf(part))),
+    () => 0,
+  );
   if (text === null) throw new Error('nothing merged');
   return text;
 }

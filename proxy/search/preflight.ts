@@ -1,0 +1,106 @@
+// Searches whose answer depends on every node: asks nodes what they know before or after they answered, in one request
+// each. What is asked and what follows from it is decided in the core.
+import {
+  type FrequencySearch,
+  gatherByFrequency,
+  planFrequency,
+  readStatistics,
+  statisticsBodies,
+} from '../../shared/core/dfs-frequency.js';
+import { multiBody, readMulti } from '../../shared/core/dfs-multi.js';
+import { type AskMany, ExactnessGuard, sharedTerms } from '../../shared/core/dfs-words.js';
+import { gatherMerged, type ShardAnswer } from '../../shared/core/search-gather.js';
+import { nodeBody, type SearchPlan } from '../../shared/core/search-plan.js';
+import type { TopologyIndex } from '../../shared/core/topology.js';
+import type { NodeRequest } from '../../shared/io/node-client.js';
+
+/** Sends a request to the node that gave an answer, by its position; null when the node does not answer well. */
+export type AskNode = (source: number, build: (name: string) => NodeRequest) => Promise<string | null>;
+
+/** A search over several nodes: what they are asked first, and what is made of their answers. */
+export interface SharedSearch {
+  readonly plan: SearchPlan;
+  readonly index: TopologyIndex;
+  readonly frequency: FrequencySearch | null;
+}
+
+/** Decides whether statistics must be gathered first. Cheap: most searches need none. */
+export function planShared(plan: SearchPlan, index: TopologyIndex): SharedSearch {
+  return { plan, index, frequency: planFrequency(plan, index) };
+}
+
+/** What a node beside others is asked first. */
+export function firstRequest(search: SharedSearch, name: string, shards: readonly number[]): NodeRequest {
+  const { plan, frequency } = search;
+  if (frequency !== null) return multiRequest(name, statisticsBodies(frequency, shards));
+  return searchRequest(name, nodeBody(plan, shards, false));
+}
+
+/** Merges answers to firstRequest, asking again where needed; null when a node was lost meanwhile. */
+export function mergeFirst(
+  search: SharedSearch,
+  answers: readonly ShardAnswer[],
+  askNode: AskNode,
+  elapsedMs: () => number,
+): Promise<string | null> {
+  return search.frequency === null
+    ? mergeJudged(search, answers, askNode, elapsedMs)
+    : mergeByFrequency(search.frequency, answers, askNode, elapsedMs);
+}
+
+/** A search of one index on a node. */
+export function searchRequest(name: string, body: string): NodeRequest {
+  return { method: 'POST', path: `/indexes/${name}/search`, body };
+}
+
+function multiRequest(name: string, bodies: readonly string[]): NodeRequest {
+  return { method: 'POST', path: '/multi-search', body: multiBody(name, bodies) };
+}
+
+async function mergeByFrequency(
+  search: FrequencySearch,
+  answers: readonly ShardAnswer[],
+  askNode: AskNode,
+  elapsedMs: () => number,
+): Promise<string | null> {
+  return gatherByFrequency(
+    search,
+    answers.map(({ shards }) => shards),
+    answers.map(({ text }) => readStatistics(search, readMulti(text))),
+    askManyOf(askNode),
+    elapsedMs,
+  );
+}
+
+function askManyOf(askNode: AskNode): AskMany {
+  return async (source, bodies) => {
+    const text = await askNode(source, (name) => multiRequest(name, bodies));
+    return text === null ? null : readMulti(text);
+  };
+}
+
+/** Merges answers to nodeBody, with hits judged as one node holding every document would judge them. */
+async function mergeJudged(
+  { plan, index }: SharedSearch,
+  answers: readonly ShardAnswer[],
+  askNode: AskNode,
+  elapsedMs: () => number,
+): Promise<string | null> {
+  const askOne = (source: number, body: string): Promise<string | null> =>
+    askNode(source, (name) => searchRequest(name, body));
+  const terms = sharedTerms(plan.query, index);
+  if (terms === null) return gatherMerged(plan, answers, askOne, elapsedMs);
+  const guard = new ExactnessGuard(plan, terms, answers.length, askManyOf(askNode));
+  const ask = async (source: number, body: string): Promise<string | null> => {
+    const text = await askOne(source, body);
+    return text === null ? null : guard.correct(source, text, body, askOne);
+  };
+  const texts = await Promise.all(
+    answers.map(({ text, shards }, source) =>
+      guard.correct(source, text, nodeBody(plan, shards, false), askOne),
+    ),
+  );
+  if (texts.includes(null)) return null;
+  const corrected = answers.map(({ shards }, source) => ({ shards, text: texts[source]! }));
+  return gatherMerged(plan, corrected, ask, elapsedMs);
+}

@@ -1,0 +1,118 @@
+// Works out a ranking score from details, as Meilisearch fuses the ranks of its rules, after some of them were set
+// right. Details show most ranks as quotients only: what they are quotients of is found by trying.
+
+interface Rank {
+  rank: number;
+  max: number;
+}
+
+type Detail = Record<string, unknown> & { order: number; score?: number };
+type Details = Record<string, Detail>;
+
+/** Ranks must fit: Meilisearch counts with 32 bits, and wraps around beyond. */
+const LARGEST = 2 ** 32;
+const MOST_ATTRIBUTES = 40;
+/** What two neighbouring terms cost at most by their distance. */
+const FARTHEST = 3;
+
+/**
+ * The score that Meilisearch would give with the new details, or null when it cannot be told. `before` and its score are
+ * what the node answered to so many terms; only `words` and `exactness` may differ in `after`.
+ */
+export function rescored(before: Details, score: number, after: Details, terms: number): number | null {
+  for (const unknown of possibilities(terms)) {
+    const old = ranksOf(before, unknown);
+    if (old === null || fuse(old) !== score) continue;
+    const fresh = ranksOf(after, unknown);
+    return fresh === null ? null : fuse(fresh);
+  }
+  return null;
+}
+
+function* possibilities(terms: number): Generator<Unknown> {
+  for (let pairs = terms - 1; pairs >= 0; pairs--) {
+    for (let attributes = 1; attributes <= MOST_ATTRIBUTES; attributes++) {
+      for (let exact = terms; exact >= 0; exact--) yield { terms, pairs, attributes, exact };
+    }
+  }
+}
+
+function fuse(ranks: readonly Rank[]): number | null {
+  let rank = 1;
+  let max = 1;
+  for (const inner of ranks) {
+    rank = Math.max(0, rank - 1) * inner.max + inner.rank;
+    max *= inner.max;
+    if (max >= LARGEST) return null;
+  }
+  return rank / max;
+}
+
+interface Unknown {
+  terms: number;
+  /** Neighbouring terms: where one was dropped between two, their distance does not count. */
+  pairs: number;
+  attributes: number;
+  /** Terms that are exact in a hit that begins with the query. */
+  exact: number;
+}
+
+function ranksOf(details: Details, unknown: Unknown): Rank[] | null {
+  const out: Rank[] = [];
+  const rules = Object.entries(details).sort((left, right) => left[1].order - right[1].order);
+  for (const [name, detail] of rules) {
+    if (name === 'words') {
+      out.push({ rank: Number(detail.matchingWords), max: Number(detail.maxMatchingWords) });
+    } else if (name === 'typo') {
+      const max = Number(detail.maxTypoCount) + 1;
+      out.push({ rank: max - Number(detail.typoCount), max });
+    } else if (name === 'exactness') {
+      out.push(...exactnessRanks(detail, unknown));
+    } else {
+      const found = quotients(name, detail, unknown);
+      if (found === null) return null;
+      out.push(...found);
+    }
+  }
+  return out;
+}
+
+function exactnessRanks(detail: Detail, { terms, exact }: Unknown): Rank[] {
+  const type = { exactMatch: 3, matchesStart: 2 }[String(detail.matchType)] ?? 1;
+  const words =
+    type === 1
+      ? { rank: Number(detail.matchingWords) + 1, max: Number(detail.maxMatchingWords) + 1 }
+      : { rank: exact + 1, max: terms + 1 };
+  return [{ rank: type, max: 3 }, words];
+}
+
+function quotients(name: string, detail: Detail, { terms, pairs, attributes }: Unknown): Rank[] | null {
+  const rankMax = (attributes - 1) * terms + 1;
+  const positionMax = 10 * terms + 1;
+  switch (name) {
+    case 'proximity':
+      return asRanks([Number(detail.score), FARTHEST * pairs + 1]);
+    case 'attributeRank':
+      return asRanks([Number(detail.score), rankMax]);
+    case 'wordPosition':
+      return asRanks([Number(detail.score), positionMax]);
+    case 'attribute':
+      return asRanks(
+        [Number(detail.attributeRankingOrderScore), rankMax],
+        [Number(detail.queryWordDistanceScore), positionMax],
+      );
+    default:
+      // Sorts and distances do not count.
+      return [];
+  }
+}
+
+function asRanks(...pairs: [score: number, max: number][]): Rank[] | null {
+  const out: Rank[] = [];
+  for (const [score, max] of pairs) {
+    const rank = Math.round(score * max);
+    if (rank / max !== score) return null;
+    out.push({ rank, max });
+  }
+  return out;
+}

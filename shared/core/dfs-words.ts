@@ -1,0 +1,177 @@
+// Rule `exactness` over many nodes: which words a node knows decides which of its hits it calls exact. Only hits that
+// are called so are looked into, and only where the hit itself does not prove that the node knows the words.
+import { cutAnswer } from './answer.js';
+import { fromByteText, toKeyText } from './byte-text.js';
+import { correctRows } from './dfs-correction.js';
+import { type Correction, judgedWords, judgeExactness, matchesOf } from './dfs-hits.js';
+import { detailsText } from './hits.js';
+import { scanObject } from './json-scan.js';
+import { type QueryTerms, readTerms, readWordSettings, termText } from './query-terms.js';
+import type { SearchPlan } from './search-plan.js';
+import type { SearchQuery } from './search-request.js';
+import type { TopologyIndex } from './topology.js';
+
+/** Asks a source several searches in one request; null when it does not answer. Texts are byte texts. */
+export type AskMany = (source: number, bodies: readonly string[]) => Promise<readonly string[] | null>;
+
+/** A query of several terms, on which all nodes must agree. */
+export interface SharedTerms extends QueryTerms {
+  /** Key texts of the searchable attributes, or null for all. */
+  readonly searchable: readonly string[] | null;
+}
+
+/** The terms of a query that nodes may judge differently; null for a single one, and where words cannot be told. */
+export function sharedTerms(query: SearchQuery, index: TopologyIndex): SharedTerms | null {
+  const { q } = query;
+  if (!q || !/\S[^\p{L}\p{N}]+\S/u.test(q) || query.locales) return null;
+  const terms = readTerms(q, readWordSettings(index.settings));
+  if (terms === null || terms.terms.length < 2) return null;
+  const own = index.settings.searchableAttributes;
+  const names = Array.isArray(own) ? own.map(String) : ['*'];
+  return { ...terms, searchable: names.includes('*') ? null : names.map(toKeyText) };
+}
+
+/** The body that asks whether a node knows a term's very word, in whatever documents it has. */
+export function knowledgeBody(terms: QueryTerms, term: number): string {
+  return JSON.stringify({ q: `"${termText(terms, term)}"`, matchingStrategy: 'all', limit: 0 });
+}
+
+/** Corrects the answers of nodes to one query. */
+export class ExactnessGuard {
+  /** What each source knows: by term, unknown yet where undefined. */
+  private readonly knows = new Map<number, Promise<boolean[] | null>>();
+
+  constructor(
+    private readonly plan: SearchPlan,
+    private readonly terms: SharedTerms,
+    private readonly sources: number,
+    private readonly askMany: AskMany,
+  ) {}
+
+  /** The answer to a body as one node holding every document would have judged its hits; null: a node was lost. */
+  async correct(
+    source: number,
+    text: string,
+    body: string,
+    ask: (source: number, body: string) => Promise<string | null>,
+  ): Promise<string | null> {
+    if (!isSuspect(text)) return text;
+    const answer = cutAnswer(text);
+    const unproven = this.unprovenTerms(answer.text, answer.hits);
+    if (unproven.size === 0) return text;
+    const own = await this.knowledgeOf(source);
+    if (own === null) return null;
+    if ([...unproven].every((term) => own[term])) return text;
+    const fleet = await this.fleetKnowledge();
+    if (fleet === null) return null;
+    const asked = readAsked(body);
+    const rows = await correctRows(
+      text,
+      asked,
+      {
+        correction: this.correction(fleet, own),
+        terms: this.terms.terms.length,
+        maxTotalHits: this.plan.settings.maxTotalHits,
+        byDistance: this.plan.byDistance,
+      },
+      (more) => ask(source, withAsked(body, more)),
+    );
+    if (rows === null) return null;
+    const hits = rows.map((row) => row.text).join(',');
+    return `${text.slice(0, answer.hitsStart)}[${hits}]${text.slice(answer.hitsEnd)}`;
+  }
+
+  private correction(fleet: readonly boolean[], own: readonly boolean[]): Correction {
+    return {
+      words: null,
+      exactness: (dropped) => judgeExactness(keptTerms(this.terms, dropped), fleet, own),
+    };
+  }
+
+  /** Terms of hits that count as exact though their text does not show the term's word. */
+  private unprovenTerms(text: string, hits: readonly number[]): Set<number> {
+    const { terms } = this.terms;
+    const open = new Set<number>();
+    const proven = new Set<number>();
+    for (let i = 0; i + 1 < hits.length && proven.size < terms.length; i += 2) {
+      const details = detailsText(text, hits[i]!, hits[i + 1]!);
+      if (details === null || !isSuspect(details)) continue;
+      const judged = judgedWords(details);
+      if (judged === null) continue;
+      const words = fromByteText(valuesText(text, hits[i]!, this.terms.searchable));
+      for (const term of keptTerms(this.terms, judged.dropped)) {
+        if (proven.has(term)) continue;
+        if (terms[term]!.phraseWords > 0 || hasWord(words, termText(this.terms, term))) proven.add(term);
+        else open.add(term);
+      }
+    }
+    for (const term of proven) open.delete(term);
+    return open;
+  }
+
+  private knowledgeOf(source: number): Promise<boolean[] | null> {
+    let known = this.knows.get(source);
+    if (known === undefined) {
+      known = this.askKnowledge(source);
+      this.knows.set(source, known);
+    }
+    return known;
+  }
+
+  private async askKnowledge(source: number): Promise<boolean[] | null> {
+    const bodies = this.terms.terms.map((_, term) => knowledgeBody(this.terms, term));
+    const answers = await this.askMany(source, bodies);
+    return answers === null ? null : answers.map((answer) => matchesOf(answer) > 0);
+  }
+
+  private async fleetKnowledge(): Promise<boolean[] | null> {
+    const all = await Promise.all(
+      Array.from({ length: this.sources }, (_, source) => this.knowledgeOf(source)),
+    );
+    if (all.includes(null)) return null;
+    return this.terms.terms.map((_, term) => all.some((known) => known![term]));
+  }
+}
+
+/** The terms that are left when so many were dropped from the end; phrases stay. */
+function keptTerms({ terms }: QueryTerms, dropped: number): number[] {
+  let left = dropped;
+  const kept: number[] = [];
+  for (let term = terms.length - 1; term >= 0; term--) {
+    if (left > 0 && terms[term]!.phraseWords === 0) left--;
+    else kept.unshift(term);
+  }
+  return kept;
+}
+
+function isSuspect(text: string): boolean {
+  return text.includes('"matchType":"exactMatch"') || text.includes('"matchType":"matchesStart"');
+}
+
+/** The texts of a hit's searchable fields that are plain strings. */
+function valuesText(text: string, start: number, searchable: readonly string[] | null): string {
+  const members = scanObject(text, start);
+  let out = '';
+  for (let i = 0; i + 3 < members.length; i += 4) {
+    if (text.charCodeAt(members[i]! + 1) === 95 || text.charCodeAt(members[i + 2]!) !== 34) continue;
+    const name = text.slice(members[i]! + 1, members[i + 1]! - 1);
+    if (searchable === null || searchable.includes(name)) out += text.slice(members[i + 2]!, members[i + 3]!);
+  }
+  return out;
+}
+
+/** Whether a word stands between spaces, quotes or commas. Anything else is left unproven. */
+function hasWord(values: string, word: string): boolean {
+  return /^[\p{L}\p{N}]+$/u.test(word) && new RegExp(`[\\s"]${word}[\\s",;]`, 'iu').test(values);
+}
+
+const ASKED = /"(limit|hitsPerPage)":(\d+)\}$/;
+
+/** How many hits a body to a node asks for. */
+export function readAsked(body: string): number {
+  return Number(ASKED.exec(body)?.[2] ?? 0);
+}
+
+export function withAsked(body: string, asked: number): string {
+  return body.replace(ASKED, `"$1":${asked}}`);
+}
