@@ -9,7 +9,7 @@ import type { Output } from '../output.js';
 import { checkDocuments, checkReplicas, waitForTasks } from './checks.js';
 import { type City, loadCities, loadSynsets, type Synset, shuffle } from './corpus.js';
 import { createModel, type Document, type Model } from './model.js';
-import { CITY_SETTINGS, cityQuery, countWords, WORD_SETTINGS, wordQuery } from './queries.js';
+import { CITY_SETTINGS, cityQuery, WORD_SETTINGS, wordQuery } from './queries.js';
 import { createRandom } from './random.js';
 import { type ReadCounts, startReader } from './reader.js';
 import { applyOperations, createReferenceIndex, enqueue, loadDocuments, settle } from './reference.js';
@@ -95,7 +95,6 @@ async function runSteps(stage: Stage, startedAt: number): Promise<TourResult> {
   await load(stage);
   output.step('2. A writer and a searcher start, and go on during all that follows');
   const random = createRandom(20_260_726);
-  const cityWords = countWords(stage.cities.map((city) => `${city.name} ${city.region} ${city.country}`));
   const duringChanges = emptyCounts();
   const writesBefore = { requests: words.requests, writes: words.writes };
   const writer = startWriter({
@@ -110,7 +109,7 @@ async function runSteps(stage: Stage, startedAt: number): Promise<TourResult> {
     proxy,
     reference,
     indexUid: CITIES,
-    nextQuery: () => cityQuery(stage.cities, cityWords, random),
+    nextQuery: () => cityQuery(stage.cities, random),
     counts: duringChanges,
     onTrouble: (trouble) => output.warn(`   ${trouble}`),
     pauseMs: 20,
@@ -247,11 +246,10 @@ function finish(change: ChangeView, startedAt: number): ChangeResult {
 async function compareWords({ proxy, reference, synsets, output }: Stage): Promise<SearchCounts> {
   const counts = emptyCounts();
   const random = createRandom(11);
-  const vocabulary = countWords(synsets.map((synset) => Object.values(synset).flat().join(' ')));
   for (let at = 0; at < FINAL_COMPARISONS; at += 1) {
     await searchOnce(
       { proxy, reference, indexUid: WORDS, nextQuery: () => ({}), counts },
-      wordQuery(synsets, vocabulary, random),
+      wordQuery(synsets, random),
     );
     output.status(`${at + 1} of ${FINAL_COMPARISONS} answers compared`);
   }
