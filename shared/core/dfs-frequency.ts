@@ -39,13 +39,27 @@ export function planFrequency(plan: SearchPlan, index: TopologyIndex): Frequency
   return Array.isArray(rules) && rules[0] !== 'words' ? null : { plan, terms };
 }
 
-/** The searches that gather a node's statistics: how often each term is in its shards, and whether it knows the word. */
-export function statisticsBodies({ plan, terms }: FrequencySearch, shards: readonly number[]): string[] {
+/**
+ * The searches that gather a node's statistics: how often each term is in its shards, and whether it knows the word.
+ * The last one is the first stage already, by which the node judges the query too.
+ */
+export function statisticsBodies(search: FrequencySearch, shards: readonly number[]): string[] {
+  const { plan, terms } = search;
   const counted = [...terms.terms.keys()].filter((term) => terms.terms[term]!.phraseWords === 0);
   return [
     ...counted.map((term) => countBody(plan, terms, term, shards)),
     ...terms.terms.map((_, term) => knowledgeBody(terms, term)),
+    stageBody(search, nodeBody(plan, shards, false, askedOf(plan)), []),
   ];
+}
+
+/**
+ * The body of a stage. With the strategy `last`, the rule `words` sorts out combinations that no document has, as it does
+ * for one node.
+ */
+function stageBody({ terms }: FrequencySearch, body: string, dropped: Dropped): string {
+  const { facets, ...rest } = JSON.parse(body) as SearchQuery;
+  return JSON.stringify({ ...rest, q: withoutTerms(terms, new Set(dropped)), matchingStrategy: 'last' });
 }
 
 function countBody(plan: SearchPlan, terms: SharedTerms, term: number, shards: readonly number[]): string {
@@ -66,13 +80,15 @@ export interface NodeStatistics {
   /** Documents with each term; null for phrases. */
   readonly counts: readonly (number | null)[];
   readonly knows: readonly boolean[];
+  /** Its answer to the first stage. */
+  readonly first: string;
 }
 
 /** Reads the answers to statisticsBodies. */
 export function readStatistics({ terms }: FrequencySearch, answers: readonly string[]): NodeStatistics {
   let at = 0;
   const counts = terms.terms.map((term) => (term.phraseWords > 0 ? null : matchesOf(answers[at++]!)));
-  return { counts, knows: terms.terms.map(() => matchesOf(answers[at++]!) > 0) };
+  return { counts, knows: terms.terms.map(() => matchesOf(answers[at++]!) > 0), first: answers.at(-1)! };
 }
 
 /** The merged answer as byte text; null when a node gave no answer. */
@@ -89,12 +105,12 @@ export async function gatherByFrequency(
   );
   const fleet = terms.terms.map((_, position) => statistics.some(({ knows }) => knows[position]));
   const stages = dropStages(frequencies);
-  const ask = (source: number, body: string): Promise<string | null> =>
-    new StagedNode(search, stages, fleet, statistics[source]!.knows, (bodies) =>
-      askMany(source, bodies),
-    ).answer(body);
+  const nodes = statistics.map(
+    (own, source) => new StagedNode(search, stages, fleet, own, (bodies) => askMany(source, bodies)),
+  );
+  const ask = (source: number, body: string): Promise<string | null> => nodes[source]!.answer(body);
   const texts = await Promise.all(
-    sources.map((shards, source) => ask(source, nodeBody(plan, shards, false, askedOf(plan)))),
+    sources.map((shards, source) => nodes[source]!.firstAnswer(nodeBody(plan, shards, false, askedOf(plan)))),
   );
   if (texts.includes(null)) return null;
   const answers = sources.map((shards, source) => ({ shards, text: texts[source]! }));
@@ -114,15 +130,20 @@ class StagedNode {
     private readonly search: FrequencySearch,
     private readonly stages: Stages,
     private readonly fleet: readonly boolean[],
-    private readonly knows: readonly boolean[],
+    private readonly own: NodeStatistics,
     private readonly askMany: (bodies: readonly string[]) => Promise<readonly string[] | null>,
   ) {
     this.phraseWords = sum(search.terms.terms.map((term) => term.phraseWords));
     this.maxWords = 1 + Math.max(0, this.phraseWords - 1) + stages.last.length;
   }
 
+  /** The answer to the search whose first stage came with the statistics. */
+  firstAnswer(body: string): Promise<string | null> {
+    return this.answer(body, this.own.first);
+  }
+
   /** The answer to a search of the plan. */
-  async answer(body: string): Promise<string | null> {
+  async answer(body: string, first?: string): Promise<string | null> {
     const asked = readAsked(body);
     const { levels, last } = this.stages;
     const rows: Row[] = [];
@@ -131,9 +152,12 @@ class StagedNode {
     for (let from = 0; from < levels.length; from += 2) {
       if (asked === 0 && whole !== null) break;
       const sets = asked === 0 ? [] : levels.slice(from, from + 2);
-      const bodies = sets.flat().map((dropped) => this.stageBody(body, dropped));
-      const given = await this.askMany(whole === null ? [...bodies, this.wholeBody(body, last)] : bodies);
-      if (given === null) return null;
+      const bodies = sets.flat().map((dropped) => stageBody(this.search, body, dropped));
+      if (whole === null) bodies.push(this.wholeBody(body, last));
+      const known = from === 0 && first !== undefined && asked > 0 ? [first] : [];
+      const more = await this.askMany(bodies.slice(known.length));
+      if (more === null) return null;
+      const given = [...known, ...more];
       whole ??= given.at(-1)!;
       let at = 0;
       for (const level of sets) {
@@ -159,7 +183,7 @@ class StagedNode {
     const found: Row[] = [];
     for (const [position, dropped] of level.entries()) {
       const kept = [...terms.terms.keys()].filter((term) => !dropped.includes(term));
-      const verdict = judgeExactness(kept, this.fleet, this.knows);
+      const verdict = judgeExactness(kept, this.fleet, this.own.knows);
       const rows = await correctRows(
         texts[position]!,
         readAsked(body),
@@ -172,7 +196,8 @@ class StagedNode {
           maxTotalHits: plan.settings.maxTotalHits,
           byDistance: plan.byDistance,
         },
-        async (more) => (await this.askMany([this.stageBody(withAsked(body, more), dropped)]))?.[0] ?? null,
+        async (more) =>
+          (await this.askMany([stageBody(this.search, withAsked(body, more), dropped)]))?.[0] ?? null,
       );
       if (rows === null) return null;
       found.push(...rows);
@@ -180,13 +205,6 @@ class StagedNode {
     const fresh = found.filter(({ text }) => !seen.has(fieldText(text, 0, plan.primaryKey!) ?? text));
     for (const { text } of fresh) seen.add(fieldText(text, 0, plan.primaryKey!) ?? text);
     return level.length > 1 ? fresh.sort((left, right) => compareKeys(left.key, right.key)) : fresh;
-  }
-
-  /** With the strategy `last`, the rule `words` sorts out combinations that no document has, as it does for all words. */
-  private stageBody(body: string, dropped: Dropped): string {
-    const { facets, ...rest } = JSON.parse(body) as SearchQuery;
-    const q = withoutTerms(this.search.terms, new Set(dropped));
-    return JSON.stringify({ ...rest, q, matchingStrategy: 'last' });
   }
 
   /** Totals and facets are those of all that the words which always stay match. */
