@@ -1,8 +1,9 @@
-// /multi-search without federation: every query is a search of its own, answered in the order of the request.
+// /multi-search: without federation every query is a search of its own, answered in the order of the request.
 import { toByteText } from '../../shared/core/byte-text.js';
-import { ApiError } from '../../shared/core/errors.js';
+import { atQuery, readFederation } from '../../shared/core/federation-request.js';
 import { readSearchBody, type SearchQuery } from '../../shared/core/search-request.js';
 import type { ProxyContext } from '../context.js';
+import { NodeMustJudge, runFederation } from './federation.js';
 import { referToNode } from './refer.js';
 import { runSearch, type SearchOutcome } from './run-search.js';
 
@@ -16,6 +17,7 @@ const PARALLEL = 16;
 
 /** Runs the queries of a body. Throws the error of the first one that fails, naming it as Meilisearch does. */
 export async function runMultiSearch(ctx: ProxyContext, body: unknown): Promise<SearchOutcome> {
+  if (isFederated(body)) return runFederated(ctx, body);
   const queries = readQueries(body);
   if (queries === null) return refer(ctx, body);
   const outcomes: (SearchOutcome | Error)[] = new Array(queries.length);
@@ -40,28 +42,27 @@ export async function runMultiSearch(ctx: ProxyContext, body: unknown): Promise<
   return { text: `{"results":[${results.join(',')}]}`, unavailable };
 }
 
-/** A missing index is the body's fault here, not the path's. */
-function atQuery(error: Error, position: number): Error {
-  if (!(error instanceof ApiError)) return error;
-  const status = error.code === 'index_not_found' ? 400 : error.status;
-  return new ApiError(error.code, `Inside \`.queries[${position}]\`: ${error.message}`, status);
+function isFederated(body: unknown): boolean {
+  return ((body as { federation?: unknown } | null)?.federation ?? null) !== null;
+}
+
+async function runFederated(ctx: ProxyContext, body: unknown): Promise<SearchOutcome> {
+  const federation = readFederation(body);
+  if (federation === null) return refer(ctx, body);
+  try {
+    return await runFederation(ctx, federation);
+  } catch (error) {
+    if (error instanceof NodeMustJudge) return refer(ctx, body);
+    throw error;
+  }
 }
 
 function readQueries(body: unknown): IndexQuery[] | null {
   if (body === null || typeof body !== 'object' || Array.isArray(body)) return null;
-  const { queries, federation, ...unknown } = body as { queries?: unknown; federation?: unknown };
+  const { queries, federation: _, ...unknown } = body as { queries?: unknown; federation?: unknown };
   if (Object.keys(unknown).length > 0 || !Array.isArray(queries)) return null;
-  const out: IndexQuery[] = [];
-  for (const item of queries) {
-    const read = readQuery(item);
-    if (read === null) return federation === undefined || federation === null ? null : refuseFederation();
-    out.push(read);
-  }
-  return federation === undefined || federation === null ? out : refuseFederation();
-}
-
-function refuseFederation(): never {
-  throw new ApiError('miroir_not_supported', 'Miroir does not support federated multi-search yet.');
+  const read = queries.map(readQuery);
+  return read.includes(null) ? null : (read as IndexQuery[]);
 }
 
 /** Paging may be null here, unlike in a search of one index. */
@@ -83,11 +84,17 @@ async function refer(ctx: ProxyContext, body: unknown): Promise<never> {
     return await referToNode(ctx, hold.topology, null, (names) => ({
       method: 'POST',
       path: '/multi-search',
-      body: JSON.stringify(body, (key, value) =>
-        key === 'indexUid' && typeof value === 'string' ? names(value) : value,
-      ),
+      body: JSON.stringify(body, (key, value) => {
+        if (key === 'indexUid' && typeof value === 'string') return names(value);
+        return key === 'facetsByIndex' ? renameKeys(value, names) : value;
+      }),
     }));
   } finally {
     hold.release();
   }
+}
+
+function renameKeys(value: unknown, names: (uid: string) => string): unknown {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([uid, item]) => [names(uid), item]));
 }

@@ -21,18 +21,31 @@ export interface SearchOutcome {
 
 const ATTEMPTS = 3;
 
+/** Changes a plan before it is carried out. */
+export type Reshape = (plan: SearchPlan) => SearchPlan;
+
 /** Runs a search. Throws ApiError, also for what a node finds wrong with the query. */
-export function runSearch(ctx: ProxyContext, uid: string, query: SearchQuery): Promise<SearchOutcome> {
-  return ctx.searches.run(() => searchAgain(ctx, uid, query));
+export function runSearch(
+  ctx: ProxyContext,
+  uid: string,
+  query: SearchQuery,
+  reshape: Reshape = (plan) => plan,
+): Promise<SearchOutcome> {
+  return ctx.searches.run(() => searchAgain(ctx, uid, query, reshape));
 }
 
-async function searchAgain(ctx: ProxyContext, uid: string, query: SearchQuery): Promise<SearchOutcome> {
+async function searchAgain(
+  ctx: ProxyContext,
+  uid: string,
+  query: SearchQuery,
+  reshape: Reshape,
+): Promise<SearchOutcome> {
   const startedMs = performance.now();
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const hold = ctx.watcher.acquire('search');
     try {
       const index = requireVisibleIndex(hold.topology, uid);
-      const plan = planSearch(query, index);
+      const plan = reshape(planSearch(query, index));
       const outcome = await searchOnce(ctx, hold, index, plan, startedMs);
       if (outcome !== null && hold.stillValid()) return outcome;
     } finally {

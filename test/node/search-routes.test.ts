@@ -266,12 +266,6 @@ describe.skipIf(!onRealMeilisearch)('search routes on real nodes', () => {
       [{ indexUid: 'nowhere' }],
     ];
     for (const set of sets) expect(await ask('books', set)).toEqual(await ask('plain', set));
-    const federated = await app.inject({
-      method: 'POST',
-      url: '/multi-search',
-      payload: { federation: {}, queries: [] },
-    });
-    expect(federated.json()).toMatchObject({ code: 'miroir_not_supported' });
   });
 
   it('does not know an index that is missing or not yet visible', async () => {

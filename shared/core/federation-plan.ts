@@ -1,0 +1,98 @@
+// What nodes are asked for a federation: each query by itself, and what several queries of one index match together.
+import type { FederatedQuery, Federation } from './federation-request.js';
+import type { HitView } from './hits.js';
+import { type SearchPlan, withShards } from './search-plan.js';
+import type { SearchQuery } from './search-request.js';
+
+/** A query as a search of its own: its first hits, with all that is compared between queries. */
+export function ownSearch(
+  { query }: FederatedQuery,
+  federation: Federation,
+  facets: readonly string[] | null,
+): SearchQuery {
+  const { paging, distinct, showPerformanceDetails } = federation;
+  return {
+    ...query,
+    ...(distinct === null ? {} : { distinct }),
+    ...(facets === null ? {} : { facets: [...facets] }),
+    ...(showPerformanceDetails ? { showPerformanceDetails } : {}),
+    ...(paging.mode === 'page' ? { page: 1, hitsPerPage: paging.required } : { limit: paging.required }),
+    showRankingScore: true,
+    showRankingScoreDetails: true,
+  };
+}
+
+/** Hits as they come from nodes: they are compared before they are shown. */
+const BARE: HitView = {
+  drop: new Set(),
+  dropFormatted: new Set(),
+  showDetails: true,
+  hiddenRule: null,
+  displayed: null,
+};
+
+/** The same plan with everything that nodes add left in the hits, also where one node answers alone. */
+export function bareHits(plan: SearchPlan): SearchPlan {
+  const spread = plan.spread();
+  const body = JSON.parse(`${spread.body}"":0}`) as SearchQuery & { ''?: number };
+  delete body[''];
+  // A facet that only the merge needs is not for the node that answers alone.
+  const { facets: _, ...rest } = body;
+  const facets = plan.query.facets ?? null;
+  const alone = JSON.stringify(facets === null ? rest : { ...rest, facets });
+  return {
+    ...plan,
+    alone: { body: `${alone.slice(0, -1)},`, view: BARE },
+    spread: () => ({ ...spread, view: BARE }),
+  };
+}
+
+/** What the client may see of a query's hits. */
+export function federatedView(plan: SearchPlan, { query }: FederatedQuery): HitView {
+  const { view } = plan.spread();
+  const hidden = query.showRankingScore ? [] : ['_rankingScore'];
+  return {
+    ...view,
+    showDetails: query.showRankingScoreDetails ?? false,
+    drop: new Set([...view.drop, ...hidden]),
+  };
+}
+
+export interface CountedQuery {
+  readonly query: SearchQuery;
+  /** Whether what is below its threshold counts as well: it does once there are enough hits above. */
+  readonly all: boolean;
+}
+
+/** Excludes what no document has: it matches all of them, but is no empty query, which could not be compared. */
+const EVERYTHING = '-miroirzqxjkvbwq';
+
+/** A node's body that counts what any of the queries of an index matches among some shards, with facets. */
+export function countBody(
+  name: string,
+  queries: readonly CountedQuery[],
+  facets: readonly string[] | null,
+  distinct: string | null,
+  shards: readonly number[],
+): string {
+  const asked = queries.map(({ query, all }) => {
+    const { q, matchingStrategy, attributesToSearchOn, locales, rankingScoreThreshold } = query;
+    const body = JSON.stringify({
+      indexUid: name,
+      q: (q ?? '').trim() === '' ? EVERYTHING : q,
+      matchingStrategy,
+      attributesToSearchOn,
+      locales,
+      attributesToRetrieve: [],
+      rankingScoreThreshold: all ? null : rankingScoreThreshold,
+    });
+    return `${body.slice(0, -1)},"filter":${withShards(query.filter, shards)}}`;
+  });
+  const federation = JSON.stringify({
+    page: 1,
+    hitsPerPage: 1,
+    facetsByIndex: facets === null ? {} : { [name]: facets },
+    distinct,
+  });
+  return `{"federation":${federation},"queries":[${asked.join(',')}]}`;
+}
