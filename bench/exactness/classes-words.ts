@@ -3,8 +3,6 @@ import { classOf, type Draw, mistype, type QueryClass } from './query-class.js';
 
 const WORDS = 'words';
 
-export const LAST_WORD =
-  'a node that does not know the last word calls documents that begin with the others a start (rule exactness)';
 export const DERIVATIONS =
   'each node derives words from its own ones only, and up to a cap: a node that knows fewer words reaches further';
 const SHORT_PREFIX =
@@ -66,20 +64,14 @@ export const WORD_CLASSES: readonly QueryClass[] = [
     q: draw.turn([draw.neighbours(2), `${draw.common()} ${draw.common()}`]),
     matchingStrategy: 'all',
   })),
-  classOf(
-    WORDS,
-    'strategy frequency',
-    (draw) => ({ q: `${draw.common()} ${draw.any()} ${draw.common()}`, matchingStrategy: 'frequency' }),
-    { notExact: 'each node drops words by how often it has them itself, until the DFS phase is there' },
-  ),
-  classOf(
-    WORDS,
-    'last word on some nodes',
-    (draw) => ({ q: draw.beginningAndRare(), showRankingScore: draw.at % 2 === 0 }),
-    {
-      notExact: `${LAST_WORD}, until the DFS phase is there`,
-    },
-  ),
+  classOf(WORDS, 'strategy frequency', (draw) => ({
+    q: `${draw.common()} ${draw.any()} ${draw.common()}`,
+    matchingStrategy: 'frequency',
+  })),
+  classOf(WORDS, 'last word on some nodes', (draw) => ({
+    q: draw.beginningAndRare(),
+    showRankingScore: draw.at % 2 === 0,
+  })),
   classOf(WORDS, 'searched attributes', (draw) => ({
     q: draw.common(),
     attributesToSearchOn: draw.turn([['word'], ['gloss'], ['word', 'synonyms']]),
