@@ -98,7 +98,7 @@ export async function runComparison(options: RunOptions, stops: Set<() => void>)
 function worldsOf(classes: readonly QueryClass[]): string[] {
   const names = new Set(classes.map((kind) => kind.world));
   // Federated queries go to two indexes.
-  if (classes.some((kind) => kind.name.startsWith('federation'))) names.add('tuned');
+  if (classes.some((kind) => kind.name.startsWith('federation'))) names.add('exactly');
   return [...names];
 }
 

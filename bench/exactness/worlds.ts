@@ -104,6 +104,7 @@ export function buildWorlds(
       documents: fewWords,
       settings: {
         searchableAttributes: ['word', 'synonyms', 'gloss'],
+        filterableAttributes: ['kind'],
         typoTolerance: { disableOnAttributes: ['word'] },
       },
     },
