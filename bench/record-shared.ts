@@ -98,3 +98,44 @@ function sharedQueries(documents: readonly Document[], dice: Dice, each: number)
   add('last word on some parts, all', () => ({ q: beginning(), matchingStrategy: 'all', limit: 10 }));
   return out;
 }
+
+/** The world of hybrid search, with vectors that tests can make anew. */
+export function hybridWorld(): World {
+  const dice = new Dice(99);
+  const vector = (seed: number): number[] =>
+    [1.3, 2.3, 3.3].map((at) => Math.round(1_000 * Math.sin((seed + 1) * at)) / 1_000);
+  const documents = readSynsets('data.verb', 29).map(({ id, word, gloss, kind, size }, at) => ({
+    id,
+    word,
+    gloss,
+    kind,
+    size,
+    _vectors: { own: at % 19 === 18 ? null : vector(at) },
+  }));
+  const words = documents.flatMap(({ gloss }) => String(gloss).match(/[a-z]{5,}/g) ?? []);
+  const queries: RecordedQuery[] = [];
+  const add = (name: string, more: SearchQuery): void => {
+    for (const semanticRatio of [0.1, 0.3, 0.5, 0.7, 0.9, 1]) {
+      const q = dice.next() < 0.5 ? dice.pick(words) : `${dice.pick(words)} ${dice.pick(words)}`;
+      const query = { q, vector: vector(dice.below(9_999)), hybrid: { embedder: 'own', semanticRatio } };
+      queries.push({ class: name, query: { ...query, limit: 8, ...more } });
+    }
+  };
+  add('hybrid', {});
+  add('hybrid, scores', { showRankingScore: true, showRankingScoreDetails: true });
+  add('hybrid, pages', { page: 2, hitsPerPage: 5, limit: undefined });
+  add('hybrid, filtered, facets', { filter: 'size < 20', facets: ['size'] });
+  add('hybrid, formatted', { attributesToHighlight: ['gloss'], attributesToRetrieve: ['word'] });
+  add('hybrid, frequency', { matchingStrategy: 'frequency' });
+  return {
+    name: 'hybrid',
+    primaryKey: 'id',
+    settings: {
+      searchableAttributes: ['word', 'gloss'],
+      filterableAttributes: ['kind', 'size'],
+      embedders: { own: { source: 'userProvided', dimensions: 3 } },
+    },
+    documents,
+    queries,
+  };
+}

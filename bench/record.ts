@@ -15,7 +15,7 @@ import { nodeSettings } from '../shared/core/settings.js';
 import { SHARD_FIELD, shardMark, type TopologyIndex } from '../shared/core/topology.js';
 import { loadHash } from '../shared/io/hash.js';
 import { NodeClient, type NodeRequest } from '../shared/io/node-client.js';
-import { sharedWorld } from './record-shared.js';
+import { hybridWorld, sharedWorld } from './record-shared.js';
 import { type Document, recordedWorlds, type World } from './record-worlds.js';
 
 const SHARD_COUNT = 64;
@@ -186,7 +186,14 @@ async function main(): Promise<void> {
     {
       cwd: dir,
       stdio: 'ignore',
-      env: { ...process.env, MEILI_LOG_LEVEL: 'ERROR', MEILI_MAX_INDEXING_MEMORY: '128MiB' },
+      env: {
+        ...process.env,
+        MEILI_LOG_LEVEL: 'ERROR',
+        MEILI_MAX_INDEXING_MEMORY: '128MiB',
+        // Vectors are compared one by one: what a graph finds is left to chance, on one node as well.
+        MEILI_EXPERIMENTAL_HNSW_LINEAR_BELOW: '4294967295',
+        MEILI_EXPERIMENTAL_HNSW_LINEAR_BELOW_RATIO: '1.0',
+      },
     },
   );
   const node = new NodeClient({ id: 'record', url, adminKey: null, dataKey: null });
@@ -201,7 +208,7 @@ async function main(): Promise<void> {
       await sleep(100);
     }
     const recorder = new Recorder(node, await loadHash());
-    for (const world of [...recordedWorlds(), sharedWorld()]) {
+    for (const world of [...recordedWorlds(), sharedWorld(), hybridWorld()]) {
       if (only.length > 0 && !only.includes(world.name)) continue;
       await recorder.loadAll(world);
       const lines = await recorder.askAll(world);

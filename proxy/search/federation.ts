@@ -144,6 +144,11 @@ async function runQuery(
   query: FederatedQuery,
   facets: readonly string[] | null,
 ): Promise<QueryAnswer> {
+  for (const name of ['hybrid', 'vector'] as const) {
+    if ((query.query[name] ?? null) === null) continue;
+    const message = `Miroir does not support the search parameter \`${name}\` in a federation yet.`;
+    throw new ApiError('miroir_not_supported', message);
+  }
   let plan: SearchPlan | null = null;
   const outcome = await runSearch(ctx, query.uid, ownSearch(query, federation, facets), (planned) => {
     plan = planned;

@@ -7,6 +7,7 @@ import {
   readStatistics,
   statisticsBodies,
 } from '../../shared/core/dfs-frequency.js';
+import { fuseHybrid, type HybridSearch, planHybrid } from '../../shared/core/dfs-hybrid.js';
 import { multiBody, readMulti } from '../../shared/core/dfs-multi.js';
 import { type AskMany, ExactnessGuard, sharedTerms } from '../../shared/core/dfs-words.js';
 import { gatherMerged, type ShardAnswer } from '../../shared/core/search-gather.js';
@@ -22,18 +23,34 @@ export interface SharedSearch {
   readonly plan: SearchPlan;
   readonly index: TopologyIndex;
   readonly frequency: FrequencySearch | null;
+  readonly hybrid: HybridSearch | null;
 }
 
-/** Decides whether statistics must be gathered first. Cheap: most searches need none. */
+/** Decides whether more is to be asked than the search itself. Cheap: most searches need nothing. */
 export function planShared(plan: SearchPlan, index: TopologyIndex): SharedSearch {
-  return { plan, index, frequency: planFrequency(plan, index) };
+  const hybrid = planHybrid(plan, index);
+  return { plan, index, hybrid, frequency: hybrid === null ? planFrequency(plan, index) : null };
+}
+
+function unsharedSearch(plan: SearchPlan, index: TopologyIndex): SharedSearch {
+  return { plan, index, hybrid: null, frequency: null };
 }
 
 /** What a node beside others is asked first. */
 export function firstRequest(search: SharedSearch, name: string, shards: readonly number[]): NodeRequest {
-  const { plan, frequency } = search;
-  if (frequency !== null) return multiRequest(name, statisticsBodies(frequency, shards));
-  return searchRequest(name, nodeBody(plan, shards, false));
+  const bodies = firstBodies(search, shards);
+  return bodies.length === 1 ? searchRequest(name, bodies[0]!) : multiRequest(name, bodies);
+}
+
+function firstBodies(search: SharedSearch, shards: readonly number[]): string[] {
+  const { plan, index, frequency, hybrid } = search;
+  if (hybrid !== null) {
+    return [
+      ...firstBodies(planShared(hybrid.keyword, index), shards),
+      nodeBody(hybrid.semantic, shards, false),
+    ];
+  }
+  return frequency === null ? [nodeBody(plan, shards, false)] : statisticsBodies(frequency, shards);
 }
 
 /** Merges answers to firstRequest, asking again where needed; null when a node was lost meanwhile. */
@@ -43,9 +60,44 @@ export function mergeFirst(
   askNode: AskNode,
   elapsedMs: () => number,
 ): Promise<string | null> {
-  return search.frequency === null
-    ? mergeJudged(search, answers, askNode, elapsedMs)
-    : mergeByFrequency(search.frequency, answers, askNode, elapsedMs);
+  const isSingle = search.hybrid === null && search.frequency === null;
+  const parts = answers.map(({ text, shards }) => ({ texts: isSingle ? [text] : readMulti(text), shards }));
+  return mergeParts(search, parts, askNode, elapsedMs);
+}
+
+/** A node's answers to firstBodies. */
+interface FirstAnswers {
+  readonly texts: readonly string[];
+  readonly shards: readonly number[];
+}
+
+function mergeParts(
+  search: SharedSearch,
+  parts: readonly FirstAnswers[],
+  askNode: AskNode,
+  elapsedMs: () => number,
+): Promise<string | null> {
+  if (search.hybrid !== null) return mergeHybrid(search.hybrid, search.index, parts, askNode, elapsedMs);
+  if (search.frequency !== null) return mergeByFrequency(search.frequency, parts, askNode, elapsedMs);
+  const answers = parts.map(({ texts, shards }) => ({ text: texts[0]!, shards }));
+  return mergeJudged(search, answers, askNode, elapsedMs);
+}
+
+async function mergeHybrid(
+  hybrid: HybridSearch,
+  index: TopologyIndex,
+  parts: readonly FirstAnswers[],
+  askNode: AskNode,
+  elapsedMs: () => number,
+): Promise<string | null> {
+  const cut = (from: number, to?: number): FirstAnswers[] =>
+    parts.map(({ texts, shards }) => ({ texts: texts.slice(from, to), shards }));
+  const [keyword, semantic] = await Promise.all([
+    mergeParts(planShared(hybrid.keyword, index), cut(0, -1), askNode, elapsedMs),
+    mergeParts(unsharedSearch(hybrid.semantic, index), cut(-1), askNode, elapsedMs),
+  ]);
+  if (keyword === null || semantic === null) return null;
+  return fuseHybrid(hybrid, keyword, semantic, elapsedMs());
 }
 
 /** A search of one index on a node. */
@@ -59,14 +111,14 @@ function multiRequest(name: string, bodies: readonly string[]): NodeRequest {
 
 async function mergeByFrequency(
   search: FrequencySearch,
-  answers: readonly ShardAnswer[],
+  answers: readonly FirstAnswers[],
   askNode: AskNode,
   elapsedMs: () => number,
 ): Promise<string | null> {
   return gatherByFrequency(
     search,
     answers.map(({ shards }) => shards),
-    answers.map(({ text }) => readStatistics(search, readMulti(text))),
+    answers.map(({ texts }) => readStatistics(search, texts)),
     askManyOf(askNode),
     elapsedMs,
   );

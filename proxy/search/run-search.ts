@@ -9,6 +9,7 @@ import type { TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { type ScatterAnswer, scatter } from '../scatter.js';
 import { requireVisibleIndex } from '../visible-indexes.js';
+import { embedQuery } from './embed.js';
 import { type AskNode, firstRequest, mergeFirst, planShared, searchRequest } from './preflight.js';
 import { relayRefusal } from './refer.js';
 
@@ -45,7 +46,8 @@ async function searchAgain(
     const hold = ctx.watcher.acquire('search');
     try {
       const index = requireVisibleIndex(hold.topology, uid);
-      const plan = reshape(planSearch(query, index));
+      const asked = query.hybrid ? await embedQuery(ctx, hold, index, query) : query;
+      const plan = reshape(planSearch(asked, index));
       const outcome = await searchOnce(ctx, hold, index, plan, startedMs);
       if (outcome !== null && hold.stillValid()) return outcome;
     } finally {

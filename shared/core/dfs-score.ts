@@ -1,6 +1,8 @@
 // Works out a ranking score from details, as Meilisearch fuses the ranks of its rules, after some of them were set
 // right. Details show most ranks as quotients only: what they are quotients of is found by trying.
 
+import { type KeyPart, mergeKey } from './merge-keys.js';
+
 interface Rank {
   rank: number;
   max: number;
@@ -25,6 +27,59 @@ export function rescored(before: Details, score: number, after: Details, terms: 
     if (old === null || fuse(old) !== score) continue;
     const fresh = ranksOf(after, unknown);
     return fresh === null ? null : fuse(fresh);
+  }
+  return null;
+}
+
+/** What scores compare by: ranks in a row fused to one number, sort values and distances between them as they are. */
+export type ScoreGroup = number | KeyPart;
+
+/** Queries have no more terms. */
+const MOST_TERMS = 10;
+
+/** The groups of a hit's details, as byte text, whose fused score is known. */
+export function scoreGroups(text: string, score: number): ScoreGroup[] {
+  const details = JSON.parse(text) as Details;
+  const rules = Object.entries(details).sort((left, right) => left[1].order - right[1].order);
+  const groups: (ScoreGroup | Details)[] = [];
+  for (const [name, detail] of rules) {
+    const last = groups.at(-1);
+    if (name === 'vectorSort') groups.push(Number(detail.similarity ?? 0));
+    else if (!RANKED.has(name)) groups.push(mergeKey(JSON.stringify({ [name]: detail }), () => null)[0]!);
+    else if (last !== undefined && isDetails(last)) last[name] = detail;
+    else groups.push({ [name]: detail });
+  }
+  const fused = groups.filter(isDetails);
+  if (fused.length === 1) return groups.map((group) => (isDetails(group) ? score : group));
+  const unknown = fused.length === 0 ? null : explain(details, score);
+  return groups.map((group) => {
+    if (!isDetails(group)) return group;
+    const ranks = unknown === null ? null : ranksOf(group, unknown);
+    return (ranks === null ? null : fuse(ranks)) ?? score;
+  });
+}
+
+const RANKED = new Set([
+  'words',
+  'typo',
+  'proximity',
+  'attribute',
+  'attributeRank',
+  'wordPosition',
+  'exactness',
+  'skipped',
+]);
+
+function isDetails(group: ScoreGroup | Details): group is Details {
+  return typeof group === 'object' && !('kind' in group);
+}
+
+function explain(details: Details, score: number): Unknown | null {
+  for (let terms = 1; terms <= MOST_TERMS; terms++) {
+    for (const unknown of possibilities(terms)) {
+      const ranks = ranksOf(details, unknown);
+      if (ranks !== null && fuse(ranks) === score) return unknown;
+    }
   }
   return null;
 }

@@ -79,6 +79,7 @@ export function mergeAnswers(
   const members = [
     `"hits":[${shown.join(',')}]`,
     `"query":${first.get('query') ?? '""'}`,
+    ...(first.has('queryVector') ? [`"queryVector":${first.get('queryVector')}`] : []),
     `"processingTimeMs":${processingTimeMs}`,
     pagingText(plan, total),
     ...facetTexts(answers, plan, total),
@@ -87,6 +88,8 @@ export function mergeAnswers(
     const value = first.get(key);
     if (value !== undefined) members.push(`"${key}":${value}`);
   }
+  // Here every hit is one by its vector: a hybrid search is made of two others.
+  if (first.has('semanticHitCount')) members.push(`"semanticHitCount":${shown.length}`);
   return { done: true, text: `{${members.join(',')}}` };
 }
 
@@ -112,7 +115,8 @@ function uncountedParts(
   );
 }
 
-function pagingText(plan: SearchPlan, total: number): string {
+/** The members that tell about pages. */
+export function pagingText(plan: SearchPlan, total: number): string {
   const { mode, first, second } = plan.paging;
   if (mode === 'offset') return `"limit":${second},"offset":${first},"estimatedTotalHits":${total}`;
   const pages = second === 0 ? 0 : Math.ceil(total / second);

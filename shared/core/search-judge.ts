@@ -41,7 +41,7 @@ export function judgeFilter(lead: string, filter: unknown, settings: SearchSetti
   );
 }
 
-const UNSUPPORTED = ['hybrid', 'vector', 'media', 'personalize', 'useNetwork'] as const;
+const UNSUPPORTED = ['media', 'personalize', 'useNetwork'] as const;
 
 function refuseUnsupported(query: SearchQuery): void {
   for (const name of UNSUPPORTED) {

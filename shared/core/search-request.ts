@@ -109,19 +109,23 @@ const LISTS = new Set([
   'locales',
 ]);
 /** Parameters of GET that stand for a whole object of POST. */
-const GET_ONLY: Record<string, keyof SearchQuery> = {
-  hybridEmbedder: 'hybrid',
-  hybridSemanticRatio: 'hybrid',
-  personalizeUserContext: 'personalize',
-};
+const GET_ONLY: Record<string, keyof SearchQuery> = { personalizeUserContext: 'personalize' };
 
 /** The query in the parameters of a GET, or null when a node must say what is wrong with them. */
 export function readSearchParams(params: Iterable<readonly [string, string]>): SearchQuery | null {
   const body: Record<string, unknown> = {};
+  const hybrid: Record<string, unknown> = {};
   for (const [key, value] of params) {
+    if (key === 'hybridEmbedder') hybrid.embedder = value;
+    else if (key === 'hybridSemanticRatio') hybrid.semanticRatio = readNumber(value);
+    if (key === 'hybridEmbedder' || key === 'hybridSemanticRatio') continue;
     const name = GET_ONLY[key] ?? key;
     body[name] = readParam(name, value);
   }
+  if (Object.keys(hybrid).length > 0) body.hybrid = hybrid;
+  if (hybrid.embedder === undefined && hybrid.semanticRatio !== undefined) return null;
+  if (Number.isNaN(hybrid.semanticRatio)) return null;
+  if (Array.isArray(body.vector) && body.vector.some(Number.isNaN)) return null;
   // Words for an unknown locale differ from those for a body.
   const locales = (body.locales ?? []) as string[];
   if (locales.some((locale) => !LOCALES.includes(locale))) return null;
@@ -133,9 +137,14 @@ function readParam(name: string, value: string): unknown {
   if (FLAGS.has(name)) return value === 'true' ? true : value === 'false' ? false : value;
   if (LISTS.has(name)) return value.split(',').filter((item) => item !== '');
   if (name === 'sort') return splitSort(value);
+  if (name === 'vector') return value.split(',').map(readNumber);
   if (name === 'filter') return readFilter(value);
   if (name === 'rankingScoreThreshold') return value.trim() === value && value !== '' ? Number(value) : value;
   return value;
+}
+
+function readNumber(value: string): number {
+  return /^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(value) ? Number(value) : Number.NaN;
 }
 
 function readFilter(value: string): unknown {

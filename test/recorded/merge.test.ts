@@ -92,6 +92,7 @@ const EXPECTED: Record<string, Partial<Record<Cause, number>>> = {
   cities: { ties: 6 },
   folded: {},
   shared: {},
+  hybrid: {},
 };
 
 describe.each(Object.keys(EXPECTED))('recorded answers: %s', (name) => {

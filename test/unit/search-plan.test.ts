@@ -171,7 +171,7 @@ describe('what nodes cannot judge', () => {
   });
 
   it('says what is not supported', () => {
-    expect(refusal({ hybrid: { embedder: 'e' } }, {})[0]).toBe('miroir_not_supported');
+    expect(refusal({ personalize: { userContext: 'e' } }, {})[0]).toBe('miroir_not_supported');
     expect(refusal({ vector: null, useNetwork: null }, {})).toEqual(['', '']);
   });
 });
