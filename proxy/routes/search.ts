@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
 import { readFacetSearchBody } from '../../shared/core/facet-search.js';
 import { readSearchBody, readSearchParams, type SearchQuery } from '../../shared/core/search-request.js';
-import { readSimilarBody, readSimilarParams } from '../../shared/core/similar.js';
+import { readSimilarBody, readSimilarParams } from '../../shared/core/similar-request.js';
 import type { NodeRequest } from '../../shared/io/node-client.js';
 import type { ProxyContext } from '../context.js';
 import { runFacetSearch } from '../search/facet-search.js';

@@ -12,17 +12,17 @@ import {
   planSimilar,
   relaySimilar,
   type SimilarPlan,
-  type SimilarQuery,
   similarBody,
-  vectorText,
 } from '../../shared/core/similar.js';
+import type { SimilarQuery } from '../../shared/core/similar-request.js';
+import { vectorTexts } from '../../shared/core/similar-vectors.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
 import type { NodeRequest, NodeResponse } from '../../shared/io/node-client.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { scatter } from '../scatter.js';
 import { nodeError, referToNode } from './refer.js';
 import type { SearchOutcome } from './run-search.js';
-import { askShards, textOf, withIndex } from './spread-request.js';
+import { askShards, type SpreadAnswers, textOf, withIndex } from './spread-request.js';
 
 /** Finds similar documents. Throws ApiError, also for what a node finds wrong with the query. */
 export function runSimilar(ctx: ProxyContext, uid: string, query: SimilarQuery): Promise<SearchOutcome> {
@@ -32,35 +32,90 @@ export function runSimilar(ctx: ProxyContext, uid: string, query: SimilarQuery):
     const judged = { ...query, offset: 0, limit: 0 };
     if (!isDocumentId(query.id) || index.primaryKey === null) return refuse(ctx, hold, index, judged);
     const owner = new Owner(ctx, hold, index, query.id);
-    const [judgement, document] = await Promise.all([
+    const [judgement, document, several] = await Promise.all([
       owner.ask('POST', 'similar', JSON.stringify(judged)),
       owner.ask('GET', `documents/${query.id}?retrieveVectors=true`),
+      hasSeveralVectors(ctx, hold, index),
     ]);
     if (judgement.status >= 400) throw nodeError(hold.topology, index, judgement);
     judgeFilter('', query.filter, searchSettings(index), 'invalid_similar_filter');
     // Deleted between the two questions.
     if (document.status >= 400) return null;
-    const vector = vectorText(document.body.toString('latin1'), query.embedder);
-    const plan = planSimilar(query, index, vector);
-    const asked = await askShards(ctx, hold, index, {
-      route: 'search',
-      stickyText: `${uid}\n${JSON.stringify(query)}`,
-      body: (shards) => similarBody(plan, index, shards),
-      alone: { route: 'similar', body: (shards) => aloneSimilarBody(plan, shards) },
-      own: judged,
-      ownRoute: 'similar',
-    });
-    if (asked === null) return null;
-    const unavailable = [...asked.unavailable];
-    if (asked.alone) return { text: relaySimilar(textOf(asked.answers[0]!), plan), unavailable };
-    const parts = asked.answers.map((answer) => ({
-      text: textOf(answer),
-      hasDocument: answer.shards.includes(owner.shard),
-    }));
+    const vectors = vectorTexts(document.body.toString('latin1'), 0, query.embedder);
+    const plan = planSimilar(query, index, vectors, several);
     const elapsedMs = () => Math.round(performance.now() - startedMs);
-    let merged = mergeSimilar(plan, parts, elapsedMs(), null);
-    if (!merged.done) merged = mergeSimilar(plan, parts, elapsedMs(), await owner.matches(plan));
-    return merged.done ? { text: merged.text, unavailable } : null;
+    let matches: boolean | null = null;
+    let asked = plan.asked;
+    for (;;) {
+      const answers = await askByVectors(ctx, hold, index, plan, judged, asked);
+      if (answers === null) return null;
+      const unavailable = answers.flatMap((answer) => answer.unavailable);
+      if (answers[0]!.alone)
+        return { text: relaySimilar(textOf(answers[0]!.answers[0]!), plan), unavailable };
+      const parts = answers.flatMap(({ answers }, at) =>
+        answers.map((answer) => ({
+          text: textOf(answer),
+          hasDocument: answer.shards.includes(owner.shard),
+          at,
+          asked,
+        })),
+      );
+      let merged = mergeSimilar(plan, parts, elapsedMs(), matches);
+      if (!merged.done && merged.reason === 'filter') {
+        matches = await owner.matches(plan);
+        merged = mergeSimilar(plan, parts, elapsedMs(), matches);
+      }
+      if (merged.done) return { text: merged.text, unavailable };
+      asked = Math.min(4 * asked, plan.maxTotalHits + 1);
+    }
+  });
+}
+
+/** The answers of all nodes by each of the vectors, or by none. A node that has everything is asked once. */
+async function askByVectors(
+  ctx: ProxyContext,
+  hold: TopologyHold,
+  index: TopologyIndex,
+  plan: SimilarPlan,
+  own: object,
+  asked: number,
+): Promise<SpreadAnswers[] | null> {
+  const vectors = Math.max(1, plan.vectors.length);
+  const answers = await Promise.all(
+    Array.from({ length: vectors }, (_, at) =>
+      askShards(ctx, hold, index, {
+        route: 'search',
+        stickyText: `${index.uid}\n${JSON.stringify(plan.query)}`,
+        body: (shards) => similarBody(plan, index, shards, asked, at),
+        alone: { route: 'similar', body: (shards) => aloneSimilarBody(plan, shards) },
+        own,
+        ownRoute: 'similar',
+      }),
+    ),
+  );
+  // Which node has everything may have changed between two of them.
+  const consistent = answers.every((answer) => answer !== null && answer.alone === answers[0]!.alone);
+  return consistent ? (answers as SpreadAnswers[]) : null;
+}
+
+/** Whether some document may have more than one vector of one embedder. */
+async function hasSeveralVectors(
+  ctx: ProxyContext,
+  hold: TopologyHold,
+  index: TopologyIndex,
+): Promise<boolean> {
+  const answers = await scatter(ctx, hold, index, {
+    stickyKey: index.uid,
+    deadlineMs: ctx.options.searchDeadlineMs,
+    build: (_shards, node, current) => ({
+      method: 'GET',
+      path: `/indexes/${current.physicalNames[node]}/stats`,
+    }),
+  });
+  return answers.some(({ response }) => {
+    if (response.status >= 400) return true;
+    const stats = JSON.parse(response.body.toString('utf8')) as Record<string, number | undefined>;
+    return (stats.numberOfEmbeddings ?? 1) > (stats.numberOfEmbeddedDocuments ?? 0);
   });
 }
 

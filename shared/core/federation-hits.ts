@@ -4,6 +4,7 @@ import { toByteText } from './byte-text.js';
 import { DistinctValues } from './distinct.js';
 import type { FederatedQuery } from './federation-request.js';
 import { compareWeighted, type WeightedHit, weigh } from './federation-scores.js';
+import { floatText } from './float-text.js';
 import { detailsText, fieldText, type HitView, showHit } from './hits.js';
 import { scanObject } from './json-scan.js';
 
@@ -128,11 +129,4 @@ function showFederated({ source, start, weighted }: FederatedHit): string {
   if (at < 4) return shown === '{}' ? `{${federation}}` : `{${federation},${shown.slice(1)}`;
   const end = members[at - 1]!;
   return `${shown.slice(0, end)},${federation}${shown.slice(end)}`;
-}
-
-/** A number as Meilisearch writes it: a whole one keeps its `.0`. */
-export function floatText(value: number): string {
-  if (value !== 0 && Math.abs(value) < 1e-5) return value.toExponential();
-  const text = String(value);
-  return /^-?\d+$/.test(text) ? `${text}.0` : text;
 }

@@ -1,113 +1,31 @@
-// Similar documents: reads the request, asks nodes by the document's vector, and merges by similarity what one node
-// would have found by the document itself.
+// Similar documents: asks nodes by the document's vectors, and merges by similarity what one node would have found by
+// the document itself.
 
 import { cutAnswer, totalOf } from './answer.js';
 import { toKeyText } from './byte-text.js';
+import { floatText } from './float-text.js';
 import { compareRawIds, detailsText, fieldText, type HitView, showHit } from './hits.js';
-import { memberText, scanArray } from './json-scan.js';
+import { memberText } from './json-scan.js';
 import { compareParts, type SortPart } from './merge-keys.js';
 import { nodeBody, planSearch, type SearchPlan, withShards } from './search-plan.js';
 import type { SearchQuery } from './search-request.js';
+import type { SimilarQuery } from './similar-request.js';
+import { shiftOf, similarityOf, vectorTexts } from './similar-vectors.js';
 import { SHARD_FIELD, type TopologyIndex } from './topology.js';
-
-/** The parameters of /indexes/:uid/similar. */
-export interface SimilarQuery {
-  /** A number in the request is its digits here. */
-  id: string;
-  embedder: string;
-  offset?: number;
-  limit?: number;
-  filter?: unknown;
-  attributesToRetrieve?: string[] | null;
-  retrieveVectors?: boolean;
-  showRankingScore?: boolean;
-  showRankingScoreDetails?: boolean;
-  showPerformanceDetails?: boolean;
-  rankingScoreThreshold?: number | null;
-}
-
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-const isText = (value: unknown): boolean => typeof value === 'string';
-const isFlag = (value: unknown): boolean => typeof value === 'boolean';
-const isAnything = (): boolean => true;
-
-const FIELDS: Record<keyof SimilarQuery, (value: unknown) => boolean> = {
-  id: isText,
-  embedder: isText,
-  offset: isCount,
-  limit: isCount,
-  filter: isAnything,
-  attributesToRetrieve: (value) => value === null || (Array.isArray(value) && value.every(isText)),
-  retrieveVectors: isFlag,
-  showRankingScore: isFlag,
-  showRankingScoreDetails: isFlag,
-  showPerformanceDetails: isFlag,
-  rankingScoreThreshold: (value) => value === null || (typeof value === 'number' && value >= 0 && value <= 1),
-};
-
-/** The query in a parsed body, or null when a node must say what is wrong with it. `text` is the body itself. */
-export function readSimilarBody(body: unknown, text: string): SimilarQuery | null {
-  if (body === null || typeof body !== 'object' || Array.isArray(body)) return null;
-  const { id, ...rest } = body as Record<string, unknown>;
-  // A JSON parser rounds ids beyond 2^53.
-  const digits = typeof id === 'number' ? memberText(text, text.indexOf('{'), 'id') : id;
-  if (typeof digits !== 'string' || (typeof id === 'number' && !/^-?\d+$/.test(digits))) return null;
-  return readFields({ ...rest, id: digits });
-}
-
-function readFields(fields: Record<string, unknown>): SimilarQuery | null {
-  if (fields.id === undefined || fields.embedder === undefined) return null;
-  for (const [key, value] of Object.entries(fields)) {
-    const accepts = Object.hasOwn(FIELDS, key) ? FIELDS[key as keyof SimilarQuery] : undefined;
-    if (!accepts?.(value)) return null;
-  }
-  return fields as unknown as SimilarQuery;
-}
-
-/** The query in the parameters of a GET, or null when a node must say what is wrong with them. */
-export function readSimilarParams(params: Iterable<readonly [string, string]>): SimilarQuery | null {
-  const fields: Record<string, unknown> = {};
-  for (const [name, value] of params) fields[name] = readParam(name, value);
-  return readFields(fields);
-}
-
-function readParam(name: string, value: string): unknown {
-  if (name === 'offset' || name === 'limit') return /^\+?\d+$/.test(value) ? Number(value) : value;
-  if (FIELDS[name as keyof SimilarQuery] === isFlag) {
-    return value === 'true' ? true : value === 'false' ? false : value;
-  }
-  if (name === 'attributesToRetrieve') return value.split(',').filter((item) => item !== '');
-  if (name === 'rankingScoreThreshold') return value.trim() === value && value !== '' ? Number(value) : value;
-  if (name !== 'filter') return value;
-  try {
-    return JSON.parse(value);
-  } catch {
-    return value;
-  }
-}
-
-/** The raw text of a document's vector for an embedder, or null when it has none; of several, the first. */
-export function vectorText(document: string, embedder: string): string | null {
-  const vectors = fieldText(document, 0, '_vectors');
-  if (vectors === null) return null;
-  const own = memberText(vectors, 0, toKeyText(embedder));
-  const embeddings = own === null ? null : own.startsWith('{') ? memberText(own, 0, 'embeddings') : own;
-  if (embeddings === null || !embeddings.startsWith('[')) return null;
-  const places = scanArray(embeddings, 0);
-  if (places.length < 3) return null;
-  const first = embeddings.slice(places[0]!, places[1]!);
-  return first.startsWith('[') ? first : embeddings;
-}
 
 export interface SimilarPlan {
   readonly query: SimilarQuery;
   readonly search: SearchPlan;
   readonly paging: { readonly offset: number; readonly limit: number };
   readonly maxTotalHits: number;
-  /** How many hits every node is asked for. */
+  /** How many hits every node is asked for at first. */
   readonly asked: number;
-  /** The vector's members of a node's body; null when the document has none, so that nodes only count. */
-  readonly vector: string | null;
+  /** The document's vectors; nodes are asked by each. Without any, they only count. */
+  readonly vectors: readonly string[];
+  /** True when other documents may have several vectors: their hits must then bring these along. */
+  readonly several: boolean;
+  /** What becomes of a similarity before it is shown. */
+  readonly shift: (similarity: number) => number;
   readonly primaryKey: string;
   readonly view: HitView;
 }
@@ -115,31 +33,33 @@ export interface SimilarPlan {
 const DEFAULT_LIMIT = 20;
 
 /** Plans the search of every node. Throws the ApiError of what the user's settings forbid. */
-export function planSimilar(query: SimilarQuery, index: TopologyIndex, vector: string | null): SimilarPlan {
+export function planSimilar(
+  query: SimilarQuery,
+  index: TopologyIndex,
+  vectors: readonly string[],
+  several = vectors.length > 1,
+): SimilarPlan {
   const paging = { offset: query.offset ?? 0, limit: query.limit ?? DEFAULT_LIMIT };
-  const { id, embedder, rankingScoreThreshold, filter, ...shown } = query;
-  const asSearch: SearchQuery = { ...shown, showRankingScore: true, showRankingScoreDetails: true };
+  const { id, embedder, rankingScoreThreshold, filter, showRankingScore, ...shown } = query;
+  const asSearch: SearchQuery = { ...shown, showRankingScoreDetails: true };
+  if (several) asSearch.retrieveVectors = true;
   const search = planSearch(asSearch, index);
   const { maxTotalHits } = search.settings;
   // The document itself is among the hits of its node, and one more tells nothing is missing.
   const wanted = Math.min(paging.offset + paging.limit, maxTotalHits) + 2;
-  const hidden = query.showRankingScore ? [] : ['_rankingScore'];
+  const hidden = several && !query.retrieveVectors ? ['_vectors'] : [];
+  const view = search.spread().view;
   return {
     query,
     search: { ...search, query: { ...search.query, filter } },
     paging,
     maxTotalHits,
-    asked: vector === null ? 0 : ranksBeforeVectors(index) ? Math.max(wanted, maxTotalHits) : wanted,
-    vector:
-      vector === null
-        ? null
-        : `"vector":${vector},"hybrid":{"embedder":"${toKeyText(embedder)}","semanticRatio":1}`,
+    asked: vectors.length === 0 ? 0 : ranksBeforeVectors(index) ? Math.max(wanted, maxTotalHits) : wanted,
+    vectors,
+    several,
+    shift: shiftOf(index.settings.embedders, embedder),
     primaryKey: toKeyText(index.primaryKey ?? ''),
-    view: {
-      ...search.spread().view,
-      showDetails: false,
-      drop: new Set([...search.spread().view.drop, ...hidden]),
-    },
+    view: { ...view, showDetails: false, drop: new Set([...view.drop, ...hidden]) },
   };
 }
 
@@ -155,10 +75,21 @@ function ranksBeforeVectors(index: TopologyIndex): boolean {
   return Array.isArray(rules) && /:(?:asc|desc)$/.test(String(rules[0] ?? ''));
 }
 
-/** The body for a node that answers for some shards. */
-export function similarBody(plan: SimilarPlan, index: TopologyIndex, shards: readonly number[]): string {
-  const body = nodeBody(plan.search, shards, false, plan.asked);
-  const more = plan.vector === null ? [] : [plan.vector];
+/** The body that asks a node for the neighbours of one of the vectors among some shards. */
+export function similarBody(
+  plan: SimilarPlan,
+  index: TopologyIndex,
+  shards: readonly number[],
+  asked = plan.asked,
+  at = 0,
+): string {
+  const body = nodeBody(plan.search, shards, false, asked);
+  const more: string[] = [];
+  const vector = plan.vectors[at];
+  if (vector !== undefined) {
+    const embedder = toKeyText(plan.query.embedder);
+    more.push(`"vector":${vector},"hybrid":{"embedder":"${embedder}","semanticRatio":1}`);
+  }
   // A field that no document has switches the distinct attribute off, which similar documents do not know.
   if (index.settings.distinctAttribute && hidesByName(index)) more.push(`"distinct":"${SHARD_FIELD}.none"`);
   return more.length === 0 ? body : `{${more.join(',')},${body.slice(1)}`;
@@ -167,6 +98,7 @@ export function similarBody(plan: SimilarPlan, index: TopologyIndex, shards: rea
 interface SimilarHit {
   text: string;
   start: number;
+  /** As a number in JSON. */
   similarity: string;
   id: string;
   /** The hidden last rule's value, which orders as every node does. */
@@ -177,12 +109,15 @@ export interface SimilarPart {
   readonly text: string;
   /** True for the node that holds the document. */
   readonly hasDocument: boolean;
+  /** Which of the vectors it was asked by. */
+  readonly at: number;
+  readonly asked: number;
 }
 
 export type SimilarResult =
   | { readonly done: true; readonly text: string }
-  /** Whether the document itself passes the filter cannot be told from the hits. */
-  | { readonly done: false };
+  /** Whether the document itself passes the filter cannot be told from the hits; or nodes must give more hits. */
+  | { readonly done: false; readonly reason: 'filter' | 'more' };
 
 /** Merges answers to similarBody. `documentMatches` says whether the filter lets the document through, if known. */
 export function mergeSimilar(
@@ -191,26 +126,63 @@ export function mergeSimilar(
   processingTimeMs: number,
   documentMatches: boolean | null,
 ): SimilarResult {
-  const hits: SimilarHit[] = [];
+  const found = new Map<string, SimilarHit>();
+  const measure = plan.several ? measureOf(plan) : null;
   let total = 0;
+  // No document that is still unseen is more similar.
+  let bound = -1;
   let matches = plan.query.filter === undefined || plan.query.filter === null ? true : documentMatches;
   for (const part of parts) {
     const answer = cutAnswer(part.text);
-    total += totalOf(answer);
+    if (part.at === 0) total += totalOf(answer);
+    let last = -1;
     for (let i = 0; i + 1 < answer.hits.length; i += 2) {
       const hit = readHit(part.text, answer.hits[i]!, answer.hits[i + 1]!, plan);
       if (hit === null) continue;
+      last = Number(hit.similarity);
       if (hit.id === plan.query.id) matches = true;
-      else hits.push(hit);
+      else if (measure === null) found.set(hit.id, hit);
+      else keepBest(found, measure(hit, part.at));
     }
     const given = answer.hits.length / 2;
-    const all = given < Math.min(plan.asked, plan.maxTotalHits);
+    const all = given < Math.min(part.asked, plan.maxTotalHits);
+    if (!all && given < plan.maxTotalHits) bound = Math.max(bound, last);
     if (part.hasDocument && matches === null && all) matches = false;
   }
-  if (matches === null) return { done: false };
+  if (matches === null) return { done: false, reason: 'filter' };
   if (matches) total--;
-  hits.sort(compareHits);
+  const hits = [...found.values()].sort(compareHits);
+  const wanted = hits[plan.paging.offset + plan.paging.limit - 1];
+  if (plan.several && bound >= 0 && (wanted === undefined || Number(wanted.similarity) < bound)) {
+    return { done: false, reason: 'more' };
+  }
   return { done: true, text: writeAnswer(plan, hits, total, parts[0]!.text, processingTimeMs) };
+}
+
+/** Of the answers by several vectors, the one that came nearest. */
+function keepBest(found: Map<string, SimilarHit>, hit: SimilarHit): void {
+  const known = found.get(hit.id);
+  if (known === undefined || Number(known.similarity) < Number(hit.similarity)) found.set(hit.id, hit);
+}
+
+/**
+ * A search by vector looks at all vectors of every document, similar documents compare the first with the first and
+ * so on. What a node says is taken where it means the right pair; otherwise the pair's similarity is worked out.
+ */
+function measureOf(plan: SimilarPlan): (hit: SimilarHit, at: number) => SimilarHit {
+  const own = plan.vectors.map((text) => JSON.parse(text) as number[]);
+  return (hit, at) => {
+    const others = vectorTexts(hit.text, hit.start, plan.query.embedder).map(
+      (text) => JSON.parse(text) as number[],
+    );
+    if (others.length === 0) return hit;
+    const asked = others.map((other) => similarityOf(own[at]!, other));
+    const nearest = asked.indexOf(Math.max(...asked));
+    const pairs = own.slice(0, others.length).map((vector, pair) => similarityOf(vector, others[pair]!));
+    const best = pairs.indexOf(Math.max(...pairs));
+    if (best === at && nearest === at) return hit;
+    return { ...hit, similarity: floatText(plan.shift(pairs[best]!)) };
+  };
 }
 
 function readHit(text: string, start: number, end: number, plan: SimilarPlan): SimilarHit | null {
@@ -249,7 +221,7 @@ function writeAnswer(
   const shown: string[] = [];
   let total = counted;
   for (const hit of hits.slice(offset, Math.min(offset + limit, plan.maxTotalHits))) {
-    if (threshold !== null && Number(fieldText(hit.text, hit.start, '_rankingScore')) < threshold) {
+    if (threshold !== null && Number(hit.similarity) < threshold) {
       // What comes after it is no candidate any more; what was skipped before is.
       total = offset + shown.length;
       break;
@@ -267,25 +239,27 @@ function writeAnswer(
   return `{${members.join(',')}}`;
 }
 
+/** The score of a hit is its similarity. */
 function showSimilar(hit: SimilarHit, plan: SimilarPlan): string {
   const shown = showHit(hit.text, hit.start, plan.view);
-  if (!plan.query.showRankingScoreDetails) return shown;
-  const details = `"_rankingScoreDetails":{"vectorSort":{"order":0,"similarity":${hit.similarity}}}`;
-  return shown === '{}' ? `{${details}}` : `${shown.slice(0, -1)},${details}}`;
+  const members = shown === '{}' ? [] : [shown.slice(1, -1)];
+  if (plan.query.showRankingScore) members.push(`"_rankingScore":${hit.similarity}`);
+  if (plan.query.showRankingScoreDetails) {
+    members.push(`"_rankingScoreDetails":{"vectorSort":{"order":0,"similarity":${hit.similarity}}}`);
+  }
+  return `{${members.join(',')}}`;
 }
 
 /** The body for a node that holds every shard: it finds the document's neighbours itself. */
 export function aloneSimilarBody(plan: SimilarPlan, shards: readonly number[]): string {
   const { filter, showPerformanceDetails = false, rankingScoreThreshold = null } = plan.query;
-  const { attributesToRetrieve, retrieveVectors } = JSON.parse(
-    nodeBody(plan.search, shards, true),
-  ) as SearchQuery;
+  const { attributesToRetrieve } = JSON.parse(nodeBody(plan.search, shards, true)) as SearchQuery;
   const body = JSON.stringify({
     id: plan.query.id,
     embedder: plan.query.embedder,
     ...plan.paging,
     attributesToRetrieve,
-    retrieveVectors,
+    retrieveVectors: plan.query.retrieveVectors,
     showRankingScore: plan.query.showRankingScore,
     showRankingScoreDetails: plan.query.showRankingScoreDetails,
     showPerformanceDetails,

@@ -41,6 +41,17 @@ const INDEXES: SplitIndex[] = [
     documents: DOCUMENTS,
   },
   {
+    uid: 'several',
+    settings: SETTINGS,
+    documents: DOCUMENTS.map((document) => {
+      const { id } = document;
+      if (id % 4 !== 0) return document;
+      const vectors = [vectorOf(id, 4), vectorOf(1_000 - id, 4), vectorOf(3 * id, 4)];
+      const own = { ...document._vectors, default: vectors.slice(0, 2 + (id % 3 === 0 ? 0 : 1)) };
+      return { ...document, _vectors: own };
+    }),
+  },
+  {
     uid: 'bare',
     settings: {},
     documents: DOCUMENTS.map(({ _vectors, ...document }) => document).slice(0, 20),
@@ -120,7 +131,7 @@ describe.skipIf(!onRealMeilisearch)('similar documents on real nodes', () => {
   const withEmbedder = (body: unknown, embedder: string): unknown =>
     Array.isArray(body) ? body : { embedder, ...(body as object) };
 
-  it.each(INDEXES.slice(0, 3).flatMap(({ uid }) => ANSWERED.map((body) => [uid, body] as const)))(
+  it.each(INDEXES.slice(0, 4).flatMap(({ uid }) => ANSWERED.map((body) => [uid, body] as const)))(
     'answers as one node does: %s %j',
     async (uid, body) => {
       for (const embedder of Object.keys(EMBEDDERS)) {

@@ -1,11 +1,12 @@
 // Federated search's pure parts: reading requests, comparable rules, weighted comparison, and the merge of hits.
 import { describe, expect, it } from 'vitest';
 import { facetMembers, inconsistentFacet, mergeNodeFacets } from '../../shared/core/federation-facets.js';
-import { floatText, mergeIndex, mergeIndexes, type QueryHits } from '../../shared/core/federation-hits.js';
+import { mergeIndex, mergeIndexes, type QueryHits } from '../../shared/core/federation-hits.js';
 import { countBody } from '../../shared/core/federation-plan.js';
 import { type FederatedQuery, readFederation } from '../../shared/core/federation-request.js';
 import { areComparable, ruleKinds } from '../../shared/core/federation-rules.js';
 import { compareWeighted, weigh } from '../../shared/core/federation-scores.js';
+import { floatText } from '../../shared/core/float-text.js';
 import { plainView } from '../../shared/core/hits.js';
 
 const words = (order: number, matching: number, most: number) => ({

@@ -1,14 +1,8 @@
 // Similar documents' pure part: reading requests, the document's vector, and the merge of nodes' answers.
 import { describe, expect, it } from 'vitest';
-import {
-  mergeSimilar,
-  planSimilar,
-  readSimilarBody,
-  readSimilarParams,
-  type SimilarQuery,
-  similarBody,
-  vectorText,
-} from '../../shared/core/similar.js';
+import { mergeSimilar, planSimilar, similarBody } from '../../shared/core/similar.js';
+import { readSimilarBody, readSimilarParams, type SimilarQuery } from '../../shared/core/similar-request.js';
+import { shiftOf, similarityOf, vectorTexts } from '../../shared/core/similar-vectors.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
 
 const INDEX: TopologyIndex = {
@@ -32,7 +26,6 @@ function node(total: number, ...hits: [id: number, similarity: number | null][])
     hits: hits.map(([id, similarity]) => ({
       id,
       _miroir: '!!!!',
-      _rankingScore: similarity ?? 0,
       _rankingScoreDetails: {
         vectorSort: { order: 0, similarity },
         'id:asc': { order: 1, value: id },
@@ -51,8 +44,8 @@ function merge(
   answers: [text: string, hasDocument: boolean][],
   documentMatches: boolean | null = null,
 ): Record<string, unknown> | null {
-  const plan = planSimilar({ id: '5', embedder: 'e', ...query }, INDEX, '[1.0,2.0]');
-  const parts = answers.map(([text, hasDocument]) => ({ text, hasDocument }));
+  const plan = planSimilar({ id: '5', embedder: 'e', ...query }, INDEX, ['[1.0,2.0]']);
+  const parts = answers.map(([text, hasDocument]) => ({ text, hasDocument, at: 0, asked: plan.asked }));
   const merged = mergeSimilar(plan, parts, 7, documentMatches);
   return merged.done ? (JSON.parse(merged.text) as Record<string, unknown>) : null;
 }
@@ -101,6 +94,45 @@ describe('similar documents of several nodes', () => {
     expect(merge({ filter, limit: 0 }, [[others, true]], false)).toMatchObject({ estimatedTotalHits: 3 });
   });
 
+  it('compares first vectors with first ones, and asks for more until none can come before', () => {
+    const several = (...hits: [id: number, similarity: number, vectors: number[][]][]) =>
+      JSON.stringify({
+        hits: hits.map(([id, similarity, embeddings]) => ({
+          id,
+          _vectors: { e: { embeddings, regenerate: false } },
+          _rankingScoreDetails: { vectorSort: { order: 0, similarity }, 'id:asc': { order: 1, value: id } },
+        })),
+        estimatedTotalHits: hits.length,
+      });
+    const plan = planSimilar(
+      { id: '5', embedder: 'e', limit: 1, showRankingScore: true },
+      INDEX,
+      ['[1.0,0.0]'],
+      true,
+    );
+    const part = (text: string, asked: number) => [{ text, hasDocument: true, at: 0, asked }];
+    // The second vector of 7 is the nearest, but only its first one counts: that is at a right angle.
+    const seven: [number, number, number[][]] = [
+      7,
+      1,
+      [
+        [0, 1],
+        [1, 0],
+      ],
+    ];
+    const first = several(seven, [8, 0.9, [[3, 1]]]);
+    expect(mergeSimilar(plan, part(first, 2), 0, null)).toMatchObject({ done: true });
+    const again = mergeSimilar(plan, part(several(seven), 1), 0, null);
+    expect(again).toEqual({ done: false, reason: 'more' });
+    const all = mergeSimilar({ ...plan, paging: { offset: 0, limit: 2 } }, part(first, 4), 0, null);
+    expect(all.done && JSON.parse(all.text)).toMatchObject({
+      hits: [
+        { id: 8, _rankingScore: 0.9 },
+        { id: 7, _rankingScore: 0.5 },
+      ],
+    });
+  });
+
   it('shows scores and details as /similar does', () => {
     const answer = merge({ showRankingScoreDetails: true, showRankingScore: true }, [
       [node(2, [9, 0.8]), true],
@@ -111,10 +143,28 @@ describe('similar documents of several nodes', () => {
   });
 });
 
+describe('similarity', () => {
+  it('is 1 for the same direction, one half at a right angle, and 0 for the opposite', () => {
+    expect(similarityOf([1, 2], [2, 4])).toBe(1);
+    expect(similarityOf([1, 0], [0, 5])).toBe(0.5);
+    expect(similarityOf([1, 0], [-3, 0])).toBe(0);
+    expect(similarityOf([0, 0], [1, 0])).toBe(1);
+  });
+
+  it('is shifted as an embedder says', () => {
+    expect(shiftOf({ e: { distribution: null } }, 'e')(0.7)).toBe(0.7);
+    const shift = shiftOf({ e: { distribution: { mean: 0.7, sigma: 0.2 } } }, 'e');
+    expect(shift(Math.fround(0.7))).toBeCloseTo(0.5, 6);
+    expect(shift(0.8)).toBeCloseTo(0.7, 6);
+    expect(shift(0.1)).toBe(2 ** -23);
+    expect(shift(1)).toBe(1);
+  });
+});
+
 describe('the question to nodes', () => {
   it('asks by vector for what may be among the first, the document included', () => {
     const query: SimilarQuery = { id: '5', embedder: 'my "e"', offset: 3, limit: 4, filter: 'kind = a' };
-    const plan = planSimilar(query, INDEX, '[1.0,2.0]');
+    const plan = planSimilar(query, INDEX, ['[1.0,2.0]']);
     expect(JSON.parse(similarBody(plan, INDEX, [0]))).toMatchObject({
       vector: [1, 2],
       hybrid: { embedder: 'my "e"', semanticRatio: 1 },
@@ -126,7 +176,7 @@ describe('the question to nodes', () => {
   });
 
   it('only counts when the document has no vector', () => {
-    const body = similarBody(planSimilar({ id: '5', embedder: 'e' }, INDEX, null), INDEX, [0]);
+    const body = similarBody(planSimilar({ id: '5', embedder: 'e' }, INDEX, []), INDEX, [0]);
     expect(JSON.parse(body)).toMatchObject({ limit: 0 });
     expect(body).not.toContain('vector');
   });
@@ -138,7 +188,7 @@ describe('the question to nodes', () => {
       rankingRules: ['size:asc', 'words'],
     };
     const index = { ...INDEX, settings };
-    const body = similarBody(planSimilar({ id: '5', embedder: 'e' }, index, '[1]'), index, [0]);
+    const body = similarBody(planSimilar({ id: '5', embedder: 'e' }, index, ['[1]']), index, [0]);
     expect(JSON.parse(body)).toMatchObject({ distinct: '_miroir.none', limit: 1_000 });
   });
 });
@@ -175,12 +225,13 @@ describe('reading', () => {
     expect(readSimilarParams(new URLSearchParams('id=7'))).toBeNull();
   });
 
-  it('finds the first vector of an embedder in a document', () => {
+  it('finds the vectors of an embedder in a document', () => {
     const document =
       '{"id":1,"_vectors":{"a":{"embeddings":[[1.0,2.5],[3.0]],"regenerate":false},"b":{"embeddings":[]}}}';
-    expect(vectorText(document, 'a')).toBe('[1.0,2.5]');
-    expect(vectorText(document, 'b')).toBeNull();
-    expect(vectorText(document, 'c')).toBeNull();
-    expect(vectorText('{"id":1}', 'a')).toBeNull();
+    expect(vectorTexts(document, 0, 'a')).toEqual(['[1.0,2.5]', '[3.0]']);
+    expect(vectorTexts(document, 0, 'b')).toEqual([]);
+    expect(vectorTexts(document, 0, 'c')).toEqual([]);
+    expect(vectorTexts('{"id":1}', 0, 'a')).toEqual([]);
+    expect(vectorTexts('{"_vectors":{"a":[1.5,2.5]}}', 0, 'a')).toEqual(['[1.5,2.5]']);
   });
 });
