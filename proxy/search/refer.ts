@@ -102,6 +102,10 @@ function hiddenParts(topology: Topology, index: TopologyIndex | null): HiddenPar
 }
 
 function readError(response: NodeResponse, hidden: HiddenParts): ApiError {
+  // Of Miroir's own making are nodes that lack a route: the embedded engine has fewer.
+  if (response.status === 404 && response.body.length === 0) {
+    return new ApiError('miroir_not_supported', 'The nodes do not have the route that this request needs.');
+  }
   try {
     const body = JSON.parse(response.body.toString('utf8')) as { message?: unknown; code?: unknown };
     if (typeof body.message === 'string' && typeof body.code === 'string') {

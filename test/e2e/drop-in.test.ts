@@ -11,6 +11,7 @@ import { ask, type Side } from '../support/side-by-side/sides.js';
 import { DOCUMENTS } from '../support/side-by-side/table-documents.js';
 import { INDEXES, SYSTEM } from '../support/side-by-side/table-indexes.js';
 import { SEARCHES } from '../support/side-by-side/table-search.js';
+import { SEARCH_ROUTES } from '../support/side-by-side/table-search-routes.js';
 import { SETTING_REQUESTS } from '../support/side-by-side/table-settings.js';
 import { TASKS } from '../support/side-by-side/table-tasks.js';
 
@@ -22,6 +23,7 @@ const PARTS: [string, SideRequest[]][] = [
   ['documents', DOCUMENTS],
   ['settings', SETTING_REQUESTS],
   ['search', SEARCHES],
+  ['other search routes', SEARCH_ROUTES],
   ['tasks', TASKS],
 ];
 
