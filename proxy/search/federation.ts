@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { cutAnswer, totalOf } from '../../shared/core/answer.js';
 import { compareBytes } from '../../shared/core/byte-text.js';
+import { searchKind } from '../../shared/core/dfs-hybrid.js';
 import { ApiError } from '../../shared/core/errors.js';
 import {
   facetMembers,
@@ -71,19 +72,32 @@ export async function runFederation(ctx: ProxyContext, federation: Federation): 
   await judgeUnusedFacets(ctx, federation, groups);
   if (federation.mergeFacets !== null && inconsistentFacet(facets) !== null) throw new NodeMustJudge();
   const { skip, take } = federation.paging;
-  const { shown, refused } = mergeIndexes(merged, skip, take, federation.distinct);
+  const { shown, refused, semantic } = mergeIndexes(merged, skip, take, federation.distinct);
   const members = [
     `"hits":[${shown.join(',')}]`,
-    ...(queries.some(({ query }) => query.retrieveVectors) ? ['"queryVectors":{}'] : []),
+    ...queryVectors(answers),
     `"processingTimeMs":${Math.round(performance.now() - startedMs)}`,
     pagingText(federation.paging, Math.max(0, total - refused)),
     ...facetMembers(facets, federation.mergeFacets),
   ];
   const rest = answers[0] === undefined ? null : cutAnswer(answers[0].text).rest;
   members.push(`"requestUid":${rest?.get('requestUid') ?? `"${randomUUID()}"`}`);
+  if (queries.some(({ query }) => searchKind(query) !== 'keyword'))
+    members.push(`"semanticHitCount":${semantic}`);
   const performanceDetails = rest?.get('performanceDetails');
   if (performanceDetails !== undefined) members.push(`"performanceDetails":${performanceDetails}`);
   return { text: `{${members.join(',')}}`, unavailable };
+}
+
+/** The vectors of the queries that asked for any. */
+function queryVectors(answers: readonly QueryAnswer[]): string[] {
+  if (!answers.some(({ query }) => query.query.retrieveVectors)) return [];
+  const vectors = answers
+    .map(({ query, text }) => ({ query, vector: cutAnswer(text).rest.get('queryVector') }))
+    .filter(({ query, vector }) => query.query.retrieveVectors && vector !== undefined)
+    .sort((left, right) => left.query.position - right.query.position)
+    .map(({ query, vector }) => `"${query.position}":${vector}`);
+  return [`"queryVectors":{${vectors.join(',')}}`];
 }
 
 /** Whether all indexes are there, and all queries can be compared by the users' own rules. */
@@ -144,11 +158,6 @@ async function runQuery(
   query: FederatedQuery,
   facets: readonly string[] | null,
 ): Promise<QueryAnswer> {
-  for (const name of ['hybrid', 'vector'] as const) {
-    if ((query.query[name] ?? null) === null) continue;
-    const message = `Miroir does not support the search parameter \`${name}\` in a federation yet.`;
-    throw new ApiError('miroir_not_supported', message);
-  }
   let plan: SearchPlan | null = null;
   const outcome = await runSearch(ctx, query.uid, ownSearch(query, federation, facets), (planned) => {
     plan = planned;
@@ -183,10 +192,16 @@ function matchedByAny(
   required: number,
 ): Promise<Matched> {
   const { uid } = answers[0]!.query;
-  const queries = answers.map(({ query: { query }, text }) => ({
-    query,
-    all: federation.paging.mode === 'offset' && cutAnswer(text).hits.length / 2 >= required,
-  }));
+  const queries = answers.map(({ query: { query }, text }) => {
+    const { hits, rest } = cutAnswer(text);
+    const found = hits.length / 2 >= required;
+    return {
+      query,
+      all: federation.paging.mode === 'offset' && found,
+      // By a vector everything matches; when words alone have found enough that is good, vectors are not looked at.
+      byVector: searchKind(query) !== 'keyword' && !(found && rest.get('semanticHitCount') === '0'),
+    };
+  });
   const patterns = federation.facetsByIndex.get(uid) ?? null;
   return withIndex(ctx, uid, async (hold, index) => {
     const unavailable: number[] = [];

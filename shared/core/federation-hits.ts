@@ -59,17 +59,18 @@ function admits(values: DistinctValues, hit: FederatedHit): boolean {
   return values.admit((field) => fieldText(hit.source.text, hit.start, field));
 }
 
-/** The hits of all indexes from `skip` on, shown. With distinct, everything is looked at: the total needs it. */
+/** The hits of all indexes from `skip` on, shown, and how many of them vectors found. With distinct, everything is looked at: the total needs it. */
 export function mergeIndexes(
   indexes: readonly MergedIndex[],
   skip: number,
   take: number,
   distinct: string | null,
-): { shown: string[]; refused: number } {
+): { shown: string[]; refused: number; semantic: number } {
   const order = mergedOrder(indexes.map(({ hits }) => hits));
   const values = distinct === null ? null : new DistinctValues(distinct);
   const shown: string[] = [];
   let refused = 0;
+  let semantic = 0;
   for (let at = 0; values !== null || at < skip + take; ) {
     const hit = order();
     if (hit === null) break;
@@ -77,10 +78,13 @@ export function mergeIndexes(
       refused++;
       continue;
     }
-    if (at >= skip && at < skip + take) shown.push(showFederated(hit));
+    if (at >= skip && at < skip + take) {
+      shown.push(showFederated(hit));
+      if (hit.weighted.isSemantic) semantic++;
+    }
     at++;
   }
-  return { shown, refused };
+  return { shown, refused, semantic };
 }
 
 function readHits(source: QueryHits): FederatedHit[] {

@@ -62,6 +62,8 @@ export interface CountedQuery {
   readonly query: SearchQuery;
   /** Whether what is below its threshold counts as well: it does once there are enough hits above. */
   readonly all: boolean;
+  /** Whether it matches everything that its filter lets through. */
+  readonly byVector: boolean;
 }
 
 /** Excludes what no document has: it matches all of them, but is no empty query, which could not be compared. */
@@ -75,11 +77,11 @@ export function countBody(
   distinct: string | null,
   shards: readonly number[],
 ): string {
-  const asked = queries.map(({ query, all }) => {
+  const asked = queries.map(({ query, all, byVector }) => {
     const { q, matchingStrategy, attributesToSearchOn, locales, rankingScoreThreshold } = query;
     const body = JSON.stringify({
       indexUid: name,
-      q: (q ?? '').trim() === '' ? EVERYTHING : q,
+      q: byVector || (q ?? '').trim() === '' ? EVERYTHING : q,
       matchingStrategy,
       attributesToSearchOn,
       locales,

@@ -1,4 +1,5 @@
 // Which ranking rules of two queries Meilisearch compares with each other, and whether it can.
+import { searchKind } from './dfs-hybrid.js';
 import type { SearchQuery } from './search-request.js';
 import { RANKING_RULES } from './setting-table.js';
 
@@ -17,7 +18,8 @@ const RELEVANCY = new Set([
 /** The kinds of rules that decide a query, by the user's own settings; neighbours in relevancy are one. */
 export function ruleKinds(query: SearchQuery, rankingRules: unknown): RuleKind[] {
   const rules = Array.isArray(rankingRules) ? (rankingRules as string[]) : RANKING_RULES;
-  const placeholder = (query.q ?? '').trim() === '';
+  const semantic = searchKind(query) === 'semantic';
+  const placeholder = !semantic && (query.q ?? '').trim() === '';
   const met = new Set<string>();
   const kinds: RuleKind[] = [];
   const add = (kind: RuleKind): void => {
@@ -37,6 +39,13 @@ export function ruleKinds(query: SearchQuery, rankingRules: unknown): RuleKind[]
       met.add(rule);
     } else if (RELEVANCY.has(rule)) {
       if (placeholder) continue;
+      if (semantic) {
+        // The first rule of relevancy is the vectors' place; after a sorted field, another one ends the rules.
+        if (met.has('vector') && [...met].some((name) => name.startsWith('by '))) break;
+        if (!met.has('vector')) add('relevancy');
+        met.add('vector');
+        continue;
+      }
       if (rule === 'words' && query.matchingStrategy === 'all') continue;
       // Without a rule for it, words come before the first rule of relevancy.
       if (query.matchingStrategy !== 'all' && !met.has('words')) {

@@ -12,6 +12,8 @@ export interface WeightedHit {
   /** The ranking score times the weight. */
   readonly global: number;
   readonly position: number;
+  /** Whether a vector found it. */
+  readonly isSemantic: boolean;
 }
 
 interface Detail {
@@ -48,14 +50,15 @@ export function weigh(details: string, rankingScore: number, weight: number, pos
     else if (Array.isArray(last)) last.push(...parts);
     else groups.push(parts);
   }
+  const isSemantic = rules.some(([name]) => name === 'vectorSort');
   const fused = groups.filter((group) => Array.isArray(group)).length;
   const values = groups.map((group): WeightedValue => {
     if (!Array.isArray(group)) return group;
     // The only group is the ranking score itself; of several, each must be put together again.
-    const exact = fused === 1 && !('vectorSort' in Object.fromEntries(rules));
+    const exact = fused === 1 && !isSemantic;
     return { kind: 'score', score: (exact ? rankingScore : fuse(group)) * weight, exact };
   });
-  return { values, global: rankingScore * weight, position };
+  return { values, global: rankingScore * weight, position, isSemantic };
 }
 
 function otherValue(name: string, detail: Detail, weight: number): WeightedValue {

@@ -16,6 +16,8 @@ const documents = (count: number, shift: number) =>
     secret: `hidden ${id % 7}`,
     _geo: { lat: (id % 9) - shift, lng: (id % 7) * 0.5 },
   }));
+/** No two documents are equally near. */
+const pointOf = (id: number): number[] => [0, 1, 2].map((at) => Math.sin((id + 1) * (at + 1.3)));
 const SETTINGS = {
   filterableAttributes: ['kind', 'size', 'group'],
   sortableAttributes: ['size', 'title', '_geo'],
@@ -41,9 +43,23 @@ const INDEXES: SplitIndex[] = [
     },
     documents: documents(120, 2),
   },
+  {
+    uid: 'points',
+    settings: { ...SETTINGS, embedders: { default: { source: 'userProvided', dimensions: 3 } } },
+    documents: documents(90, 4).map((document) => ({
+      ...document,
+      _vectors: { default: pointOf(document.id) },
+    })),
+  },
 ];
 
 const q = (indexUid: string, text: string, more: object = {}) => ({ indexUid, q: text, ...more });
+const near = (id: number, semanticRatio: number, more: object = {}) => ({
+  indexUid: 'points',
+  vector: pointOf(id).map((value) => value + 0.01),
+  hybrid: { embedder: 'default', semanticRatio },
+  ...more,
+});
 const weighted = (indexUid: string, text: string, weight: number, more: object = {}) =>
   q(indexUid, text, { federationOptions: { weight }, ...more });
 
@@ -169,7 +185,40 @@ const ANSWERED: [name: string, federation: object, queries: object[]][] = [
   ['vectors asked for', { limit: 1 }, [q('books', 'red', { retrieveVectors: true })]],
 ];
 
+const BY_VECTOR: [name: string, federation: object, queries: object[]][] = [
+  ['one vector', { limit: 12 }, [near(5, 1)]],
+  [
+    'vectors beside words',
+    { limit: 25 },
+    [near(5, 1), q('books', 'red house'), near(7, 1, { filter: 'kind = a' })],
+  ],
+  [
+    'weighted vectors',
+    { limit: 25 },
+    [near(5, 1, { federationOptions: { weight: 0.7 } }), q('films', 'red stone')],
+  ],
+  ['hybrid', { limit: 25 }, [near(5, 0.5, { q: 'red garden' }), q('books', 'red garden')]],
+  [
+    'hybrid, mostly words',
+    { limit: 5 },
+    [near(9, 0.1, { q: 'river' }), q('points', 'river', { filter: 'size > 10' })],
+  ],
+  [
+    'vectors and facets',
+    { facetsByIndex: { points: ['kind'] } },
+    [near(2, 1, { filter: 'size > 20' }), q('points', 'song')],
+  ],
+  ['pages', { page: 2, hitsPerPage: 6 }, [near(2, 0.6, { q: 'song' }), q('books', 'song')]],
+  ['retrieved vectors', { limit: 3 }, [near(2, 1, { retrieveVectors: true }), q('books', 'song')]],
+];
+
 const REFUSED: [name: string, body: unknown][] = [
+  [
+    'a wrong embedder',
+    { federation: {}, queries: [q('books', 'a'), { ...near(1, 1), hybrid: { embedder: 'none' } }] },
+  ],
+  ['a wrong vector', { federation: {}, queries: [{ ...near(1, 1), vector: [1] }] }],
+  ['a vector alone', { federation: {}, queries: [{ indexUid: 'points', vector: [1, 2, 3] }] }],
   ['a position', { federation: {}, queries: [q('books', 'a', { federationOptions: { queryPosition: 7 } })] }],
   ['limit in a query', { federation: {}, queries: [q('books', 'a'), q('books', 'a', { limit: 2 })] }],
   ['page in a query', { federation: {}, queries: [q('books', 'a', { page: 2 })] }],
@@ -255,7 +304,7 @@ describe.skipIf(!onRealMeilisearch)('federated search on real nodes', () => {
     await fleet?.close();
   });
 
-  it.each(ANSWERED)('answers as one node does: %s', async (_name, federation, queries) => {
+  it.each([...ANSWERED, ...BY_VECTOR])('answers as one node does: %s', async (_name, federation, queries) => {
     const body = { federation, queries };
     const expected = await fleet.plain('/multi-search', body);
     expect(expected.status, expected.text).toBe(200);

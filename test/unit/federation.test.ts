@@ -92,6 +92,17 @@ describe('rules that are compared', () => {
     expect(ruleKinds({ q: 'x' }, ['a:desc', 'typo', 'words', 'sort'])).toEqual(['desc', 'relevancy']);
   });
 
+  it('have one place for vectors', () => {
+    const vector = { vector: [1], hybrid: { embedder: 'e', semanticRatio: 1 } };
+    expect(ruleKinds(vector, undefined)).toEqual(['relevancy']);
+    expect(ruleKinds({ ...vector, sort: ['a:asc'] }, undefined)).toEqual(['relevancy', 'asc']);
+    expect(ruleKinds(vector, ['a:desc', 'words', 'b:asc', 'typo', 'c:asc'])).toEqual([
+      'desc',
+      'relevancy',
+      'asc',
+    ]);
+  });
+
   it('must agree as far as they go', () => {
     expect(areComparable([])).toBe(true);
     expect(areComparable([['relevancy'], [], ['relevancy', 'asc']])).toBe(true);
@@ -256,8 +267,12 @@ describe('facets of a federation', () => {
 
   it('are counted over all queries of an index, empty ones included', () => {
     const queries = [
-      { query: { q: 'x', filter: 'k = 1', rankingScoreThreshold: 0.4, sort: ['a:asc'] }, all: false },
-      { query: { q: '', rankingScoreThreshold: 0.4 }, all: true },
+      {
+        query: { q: 'x', filter: 'k = 1', rankingScoreThreshold: 0.4, sort: ['a:asc'] },
+        all: false,
+        byVector: false,
+      },
+      { query: { q: '', rankingScoreThreshold: 0.4 }, all: true, byVector: false },
     ];
     const body = JSON.parse(countBody('a--1', queries, ['kind'], null, [0])) as { queries: object[] };
     expect(body).toMatchObject({
