@@ -4,6 +4,7 @@ import type { NodeId, Topology } from '../shared/core/topology.js';
 import type { NodeClient } from '../shared/io/node-client.js';
 import type { Store } from '../shared/io/store.js';
 import type { SearchTurns } from './search/search-turns.js';
+import type { StatisticsCache } from './search/statistics-cache.js';
 
 /** xxh64 of a text's UTF-8 bytes, as an unsigned 64-bit integer. Passed in, so that the core stays pure. */
 export type Hash64 = (text: string) => bigint;
@@ -56,6 +57,8 @@ export interface ProxyContext {
   readonly nodes: NodePool;
   readonly searches: SearchTurns;
   readonly hash: Hash64;
+  /** Statistics of indexes for the BM25 mode; gathered anew for each search where left out. */
+  readonly statistics?: StatisticsCache;
   readonly options: ProxyOptions;
   readonly log: FastifyBaseLogger;
 }

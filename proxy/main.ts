@@ -15,6 +15,7 @@ import { registerAdminRoutes } from './routes/admin.js';
 import { registerDocumentRoutes } from './routes/documents.js';
 import { registerSearchRoutes } from './routes/search.js';
 import { SearchTurns } from './search/search-turns.js';
+import { positionsOf, StatisticsCache } from './search/statistics-cache.js';
 import { LeasedTopology } from './topology-watcher.js';
 
 export interface RunningProxy {
@@ -68,6 +69,7 @@ export async function runProxy(config: Config): Promise<RunningProxy> {
     nodes,
     searches: new SearchTurns(),
     hash: await loadHash(),
+    statistics: new StatisticsCache(positionsOf(store)),
     options: {
       proxyId,
       masterKey: config.masterKey,

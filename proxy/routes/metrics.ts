@@ -1,6 +1,6 @@
 // Prometheus metrics of this proxy: requests by route, the epoch it serves, and which nodes it believes to be up.
 import type { FastifyInstance } from 'fastify';
-import { Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Topology } from '../../shared/core/topology.js';
 import type { ProxyContext } from '../context.js';
 
@@ -35,6 +35,20 @@ export function registerMetrics(app: FastifyInstance, ctx: ProxyContext): void {
         this.set({ node: id }, ctx.nodes.cost(id) === Infinity ? 0 : 1);
     },
   });
+
+  if (ctx.statistics !== undefined) {
+    const { lookups } = ctx.statistics;
+    new Counter({
+      name: 'miroir_statistics_lookups_total',
+      help: 'Lookups of corpus statistics for the BM25 mode: found in the cache, or gathered from the nodes.',
+      labelNames: ['outcome'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [outcome, count] of Object.entries(lookups)) this.inc({ outcome }, count);
+      },
+    });
+  }
 
   app.addHook('onResponse', (request, reply, done) => {
     // Routes, never paths: a label per index would grow without end.

@@ -10,6 +10,7 @@ import { runFacetSearch } from '../search/facet-search.js';
 import { runMultiSearch } from '../search/multi-search.js';
 import { referToNode } from '../search/refer.js';
 import { runSearch, type SearchOutcome } from '../search/run-search.js';
+import { readScoring, runScored, type Scoring } from '../search/scoring.js';
 import { runSimilar } from '../search/similar.js';
 import { requireVisibleIndex } from '../visible-indexes.js';
 
@@ -17,26 +18,32 @@ interface ByIndex {
   Params: { indexUid: string };
 }
 
+/** Asks for the BM25 mode. */
+const SCORING = 'x-miroir-scoring';
+
 /** Registers the search routes. */
 export function registerSearchRoutes(app: FastifyInstance, ctx: ProxyContext): void {
   app.post<ByIndex>('/indexes/:indexUid/search', async (request, reply) => {
     const body = () => request.bodyText ?? JSON.stringify(request.body);
-    const outcome = await search(ctx, request.params.indexUid, readSearchBody(request.body), (name) => ({
+    const scoring = readScoring(request.headers[SCORING]);
+    const build = (name: string): NodeRequest => ({
       method: 'POST',
       path: `/indexes/${name}/search`,
       body: body(),
-    }));
-    return sendOutcome(reply, outcome);
+    });
+    const query = readSearchBody(request.body);
+    return sendOutcome(reply, await search(ctx, request.params.indexUid, query, scoring, build));
   });
 
   app.get<ByIndex>('/indexes/:indexUid/search', async (request, reply) => {
     const text = parametersOf(request.url);
     const query = readSearchParams(new URLSearchParams(text));
-    const outcome = await search(ctx, request.params.indexUid, query, (name) => ({
+    const scoring = readScoring(request.headers[SCORING]);
+    const build = (name: string): NodeRequest => ({
       method: 'GET',
       path: `/indexes/${name}/search?${text}`,
-    }));
-    return sendOutcome(reply, outcome);
+    });
+    return sendOutcome(reply, await search(ctx, request.params.indexUid, query, scoring, build));
   });
 
   app.post<ByIndex>('/indexes/:indexUid/facet-search', async (request, reply) => {
@@ -83,10 +90,12 @@ async function search(
   ctx: ProxyContext,
   uid: string,
   query: SearchQuery | null,
+  scoring: Scoring | null,
   build: (name: string) => NodeRequest,
 ): Promise<SearchOutcome> {
   if (query === null) return refer(ctx, uid, build);
-  return orRefer(ctx, uid, build, () => runSearch(ctx, uid, query));
+  const run = () => (scoring === null ? runSearch(ctx, uid, query) : runScored(ctx, uid, query, scoring));
+  return orRefer(ctx, uid, build, run);
 }
 
 async function orRefer(

@@ -39,6 +39,7 @@ const CODES: Record<string, readonly [number, ErrorType]> = {
   miroir_change_in_progress: [409, 'invalid_request'],
   miroir_change_not_found: [404, 'invalid_request'],
   miroir_invalid_change: [400, 'invalid_request'],
+  miroir_invalid_scoring: [400, 'invalid_request'],
   miroir_lease_lost: [503, 'system'],
   miroir_node_unreachable: [502, 'system'],
   miroir_not_supported: [501, 'invalid_request'],

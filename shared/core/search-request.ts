@@ -123,7 +123,8 @@ export function readSearchParams(params: Iterable<readonly [string, string]>): S
     body[name] = readParam(name, value);
   }
   if (Object.keys(hybrid).length > 0) body.hybrid = hybrid;
-  if (hybrid.embedder === undefined && hybrid.semanticRatio !== undefined) return null;
+  const needsEmbedder = hybrid.semanticRatio !== undefined || body.vector !== undefined;
+  if (needsEmbedder && hybrid.embedder === undefined) return null;
   if (Number.isNaN(hybrid.semanticRatio)) return null;
   if (Array.isArray(body.vector) && body.vector.some(Number.isNaN)) return null;
   // Words for an unknown locale differ from those for a body.

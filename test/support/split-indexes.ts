@@ -78,9 +78,9 @@ export class SplitFleet {
   }
 
   /** What the fleet answers. */
-  async ours(path: string, body?: unknown): Promise<Shown> {
+  async ours(path: string, body?: unknown, more: Record<string, string> = {}): Promise<Shown> {
     const payload = body === undefined ? undefined : JSON.stringify(body);
-    const headers = { 'content-type': 'application/json' };
+    const headers = { 'content-type': 'application/json', ...more };
     const answer = await this.app.inject({
       method: body === undefined ? 'GET' : 'POST',
       url: path,

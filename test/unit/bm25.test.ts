@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import { readScoring } from '../../proxy/search/scoring.js';
+import { StatisticsCache } from '../../proxy/search/statistics-cache.js';
+import { addStatistics, bm25, countMatches, documentLength, rankByScore } from '../../shared/core/bm25.js';
+import { toByteText } from '../../shared/core/byte-text.js';
+
+const CORPUS = { documents: 1_000, documentFrequencies: [10, 400], averageLength: 20 };
+
+describe('BM25', () => {
+  it('is the documented formula', () => {
+    const idf = Math.log(1 + (1_000 - 10 + 0.5) / 10.5);
+    const expected = (idf * 3 * 2.2) / (3 + 1.2 * (0.25 + (0.75 * 40) / 20));
+    expect(bm25({ occurrences: [3, 0], length: 40 }, CORPUS)).toBeCloseTo(expected, 12);
+  });
+
+  it('prefers rare terms, more of them, and shorter documents', () => {
+    const score = (occurrences: number[], length: number) => bm25({ occurrences, length }, CORPUS);
+    expect(score([1, 0], 20)).toBeGreaterThan(score([0, 1], 20));
+    expect(score([2, 0], 20)).toBeGreaterThan(score([1, 0], 20));
+    expect(score([1, 1], 10)).toBeGreaterThan(score([1, 1], 30));
+    expect(score([0, 0], 20)).toBe(0);
+  });
+
+  it('is a number where statistics are behind, or nothing is there', () => {
+    const behind = { documents: 0, documentFrequencies: [3], averageLength: 0 };
+    expect(bm25({ occurrences: [2], length: 4 }, behind)).toBeGreaterThanOrEqual(0);
+  });
+
+  it('adds up the statistics of parts', () => {
+    const other = { documents: 3_000, documentFrequencies: [5, 0], averageLength: 40 };
+    expect(addStatistics([CORPUS, other])).toEqual({
+      documents: 4_000,
+      documentFrequencies: [15, 400],
+      averageLength: 35,
+    });
+  });
+
+  it('keeps the order of equal scores', () => {
+    expect(rankByScore([1, 3, 1, 2])).toEqual([1, 3, 0, 2]);
+  });
+});
+
+describe('counts', () => {
+  const hit = toByteText(
+    JSON.stringify({
+      id: 7,
+      title: 'Élan of a river',
+      tags: ['river bank', 'rivers'],
+      size: 12,
+      _matchesPosition: {
+        title: [
+          { start: 0, length: 5 },
+          { start: 11, length: 5 },
+        ],
+        tags: [
+          { start: 0, length: 5, indices: [0] },
+          { start: 0, length: 5, indices: [1] },
+        ],
+      },
+    }),
+  );
+
+  it('find the term of each match by its text', () => {
+    expect(countMatches(hit, 0, ['elan', 'river'], null)).toEqual([1, 3]);
+    expect(countMatches(hit, 0, ['elan', 'river'], ['title'])).toEqual([1, 1]);
+  });
+
+  it('measure documents in words of searchable attributes', () => {
+    expect(documentLength(hit, 0, null)).toBe(1 + 4 + 3 + 1);
+    expect(documentLength(hit, 0, ['title', 'nothing'])).toBe(4);
+  });
+});
+
+describe('statistics', () => {
+  it('are gathered once for each position of an index', async () => {
+    let position = 1;
+    let now = 0;
+    let gathered = 0;
+    const cache = new StatisticsCache(
+      async () => position,
+      () => now,
+    );
+    const get = () => cache.get('books', 1, 'red', async () => ++gathered);
+    expect([await get(), await get()]).toEqual([1, 1]);
+    position = 2;
+    expect(await get()).toBe(1);
+    now = 2_000;
+    expect(await get()).toBe(2);
+    expect(cache.lookups).toEqual({ hit: 2, miss: 2 });
+  });
+
+  it('are not kept when gathering fails, nor where the position is unknown', async () => {
+    const failing = new StatisticsCache(async () => 1);
+    const broken = failing.get('books', 1, 'red', () => Promise.reject(new Error('lost')));
+    await expect(broken).rejects.toThrow('lost');
+    expect(await failing.get('books', 1, 'red', async () => 5)).toBe(5);
+    const blind = new StatisticsCache(async () => null);
+    expect(await blind.get('books', 1, 'red', async () => 1)).toBe(1);
+    expect(await blind.get('books', 1, 'red', async () => 2)).toBe(2);
+  });
+});
+
+it('the header has two values', () => {
+  expect([readScoring(undefined), readScoring('dfs'), readScoring('local')]).toEqual([null, 'dfs', 'local']);
+  expect(() => readScoring('bm25')).toThrow('expected `dfs` or `local`');
+});
