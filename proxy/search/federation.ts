@@ -203,6 +203,8 @@ function matchedByAny(
     };
   });
   const patterns = federation.facetsByIndex.get(uid) ?? null;
+  // Without pages only those duplicates do not count that were met before the page was full.
+  const distinct = federation.paging.mode === 'page' ? federation.distinct : null;
   return withIndex(ctx, uid, async (hold, index) => {
     const unavailable: number[] = [];
     let names = index.physicalNames;
@@ -211,7 +213,7 @@ function matchedByAny(
       deadlineMs: ctx.options.searchDeadlineMs,
       build: (shards, node, current) => {
         names = current.physicalNames;
-        const body = countBody(names[node]!, queries, patterns, federation.distinct, shards);
+        const body = countBody(names[node]!, queries, patterns, distinct, shards);
         return { method: 'POST', path: '/multi-search', body };
       },
       onUnavailable:

@@ -78,8 +78,8 @@ function relevancyParts(name: string, detail: Detail, terms: number): Part[] | n
     case 'typo':
       return [{ share: score, steps: (detail.maxTypoCount ?? 0) + 1 }];
     case 'proximity':
-      // Pairs of words are at most 8 apart.
-      return [{ share: score, steps: stepsOf(score, (pairs) => 1 + 7 * pairs, terms - 1) }];
+      // Each pair of neighbouring words has 3 steps beyond the nearest.
+      return [{ share: score, steps: stepsOf(score, (pairs) => 1 + 3 * pairs, terms - 1) }];
     case 'attributeRank':
       return [{ share: score, steps: null }];
     case 'wordPosition':
