@@ -132,7 +132,7 @@ class Scatter {
     const deadlineMs = Math.max(1, Math.ceil(leftMs / 2));
     try {
       const request = this.options.build(shards, node, this.index, alone);
-      const response = await client.request({ ...request, deadlineMs });
+      const response = await client.request({ ...request, deadlineMs, readOnly: true });
       // A node that refuses its key is as good as down for this request; the client has nothing to do with it.
       const ok = response.status < 500 && response.status !== 401 && response.status !== 403;
       this.ctx.nodes.observe(node, ok ? 'ok' : 'failed', performance.now() - startedMs);

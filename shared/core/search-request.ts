@@ -126,6 +126,8 @@ export function readSearchParams(params: Iterable<readonly [string, string]>): S
   const needsEmbedder = hybrid.semanticRatio !== undefined || body.vector !== undefined;
   if (needsEmbedder && hybrid.embedder === undefined) return null;
   if (Number.isNaN(hybrid.semanticRatio)) return null;
+  // Named otherwise than in a body.
+  if (body.vector !== undefined && hybrid.embedder === undefined) return null;
   if (Array.isArray(body.vector) && body.vector.some(Number.isNaN)) return null;
   // Words for an unknown locale differ from those for a body.
   const locales = (body.locales ?? []) as string[];

@@ -24,6 +24,8 @@ export interface NodeRequest {
   deadlineMs?: number;
   /** Uses the admin key instead of the data key. */
   admin?: boolean;
+  /** A POST that only reads. As every GET, it is sent once more when its kept connection was closed under it. */
+  readOnly?: boolean;
 }
 
 export interface NodeTask {
@@ -83,6 +85,12 @@ function keyHeaders(key: string | null): KeyHeaders {
   return { alone, withJson: { ...alone, 'content-type': 'application/json' } };
 }
 
+/** A server that refuses a request without reading its body closes the connection, maybe after the next was sent on it. */
+function isClosedConnection(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
+}
+
 const TERMINAL = new Set(['succeeded', 'failed', 'canceled']);
 
 export class NodeClient {
@@ -110,22 +118,25 @@ export class NodeClient {
 
   /** Sends one request; any status is an answer. Throws NodeUnreachable, or the signal's reason. */
   async request(request: NodeRequest): Promise<NodeResponse> {
-    try {
-      return await exchange(
-        this.pool,
-        {
-          method: request.method,
-          path: this.prefix + request.path,
-          headers: this.headersOf(request),
-          body: request.body ?? null,
-          headersTimeout: request.headersTimeoutMs ?? 60_000,
-          bodyTimeout: 60_000,
-        },
-        request,
-      );
-    } catch (error) {
-      if (request.signal?.aborted) throw request.signal.reason ?? error;
-      throw new NodeUnreachable(this.id, this.url, error);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await exchange(
+          this.pool,
+          {
+            method: request.method,
+            path: this.prefix + request.path,
+            headers: this.headersOf(request),
+            body: request.body ?? null,
+            headersTimeout: request.headersTimeoutMs ?? 60_000,
+            bodyTimeout: 60_000,
+          },
+          request,
+        );
+      } catch (error) {
+        if (request.signal?.aborted) throw request.signal.reason ?? error;
+        const again = attempt === 1 && (request.readOnly || request.method === 'GET');
+        if (!again || !isClosedConnection(error)) throw new NodeUnreachable(this.id, this.url, error);
+      }
     }
   }
 

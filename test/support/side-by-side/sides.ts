@@ -1,6 +1,6 @@
 // Sends requests to two servers, waits for their tasks, and shows both answers without what must differ.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { request as send } from 'undici';
+import { Agent, request as send } from 'undici';
 import type { SideRequest } from './request.js';
 
 export interface Side {
@@ -17,12 +17,16 @@ export interface ShownAnswer {
   task: string | null;
 }
 
+/** A connection for each request: a server closes one on which it refused a body that it had not read. */
+const dispatcher = new Agent({ pipelining: 0 });
+
 /** Sends one request and waits for its task, if it starts one. */
 export async function ask(side: Side, request: SideRequest): Promise<ShownAnswer> {
   const answer = await send(`${side.url}${request.path.replaceAll(' ', '%20')}`, {
     method: request.method as 'GET',
     headers: { ...authorization(side, request), ...contentType(request) },
     body: request.body,
+    dispatcher,
   });
   const text = await answer.body.text();
   const shown = request.compare === 'shape' ? shapeOf(text) : withoutVolatile(text);
@@ -52,6 +56,7 @@ async function finishedTask(side: Side, summary: string): Promise<string | null>
   for (;;) {
     const answer = await send(`${side.url}/tasks/${taskUid}`, {
       headers: { authorization: `Bearer ${side.masterKey}` },
+      dispatcher,
     });
     const text = await answer.body.text();
     const { status } = JSON.parse(text) as { status?: string };
