@@ -12,10 +12,14 @@ const ATTEMPTS = 3;
  * Runs something with the current topology. A null means that it must run again; so does a lease that lapsed
  * meanwhile.
  */
-export async function withTopology<T>(
+export function withTopology<T>(
   ctx: ProxyContext,
   run: (hold: TopologyHold) => Promise<T | null>,
 ): Promise<T> {
+  return ctx.searches.run(() => tryAgain(ctx, run));
+}
+
+async function tryAgain<T>(ctx: ProxyContext, run: (hold: TopologyHold) => Promise<T | null>): Promise<T> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const hold = ctx.watcher.acquire('search');
     try {
