@@ -155,12 +155,10 @@ export class Recorder {
       const text = await question(part, firstRequest(search, `${name}-${part}`, shards));
       answers.push({ text, shards });
     }
-    await mergeFirst(
-      search,
-      answers,
-      (part, build) => question(part, build(`${name}-${part}`)),
-      () => 0,
-    );
+    await mergeFirst(search, answers, {
+      askNode: (part, build) => question(part, build(`${name}-${part}`)),
+      elapsedMs: () => 0,
+    });
     return JSON.stringify({
       class: kind,
       query: JSON.parse(toByteText(JSON.stringify(query))),

@@ -57,7 +57,7 @@ export interface ProxyContext {
   readonly nodes: NodePool;
   readonly searches: SearchTurns;
   readonly hash: Hash64;
-  /** Statistics of indexes for the BM25 mode; gathered anew for each search where left out. */
+  /** What nodes know of their parts of indexes; asked anew for each search where left out. */
   readonly statistics?: StatisticsCache;
   readonly options: ProxyOptions;
   readonly log: FastifyBaseLogger;

@@ -40,7 +40,7 @@ export function registerMetrics(app: FastifyInstance, ctx: ProxyContext): void {
     const { lookups } = ctx.statistics;
     new Counter({
       name: 'miroir_statistics_lookups_total',
-      help: 'Lookups of corpus statistics for the BM25 mode: found in the cache, or gathered from the nodes.',
+      help: 'Lookups of what nodes know of a corpus: found in the cache, or asked for.',
       labelNames: ['outcome'],
       registers: [registry],
       collect() {

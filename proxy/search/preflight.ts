@@ -9,7 +9,13 @@ import {
 } from '../../shared/core/dfs-frequency.js';
 import { fuseHybrid, type HybridSearch, planHybrid } from '../../shared/core/dfs-hybrid.js';
 import { multiBody, readMulti } from '../../shared/core/dfs-multi.js';
-import { type AskMany, ExactnessGuard, sharedTerms } from '../../shared/core/dfs-words.js';
+import {
+  type AskMany,
+  ExactnessGuard,
+  isSuspect,
+  mayHaveTerms,
+  sharedTerms,
+} from '../../shared/core/dfs-words.js';
 import { gatherMerged, type ShardAnswer } from '../../shared/core/search-gather.js';
 import { nodeBody, type SearchPlan } from '../../shared/core/search-plan.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
@@ -17,6 +23,17 @@ import type { NodeRequest } from '../../shared/io/node-client.js';
 
 /** Sends a request to the node that gave an answer, by its position; null when the node does not answer well. */
 export type AskNode = (source: number, build: (name: string) => NodeRequest) => Promise<string | null>;
+
+/** Keeps what a node answered while nothing is written to the index; failures are not kept. */
+export type Remember = <T>(source: number, key: string, gather: () => Promise<T>) => Promise<T>;
+
+/** How the nodes that answered first are asked again. */
+export interface Again {
+  readonly askNode: AskNode;
+  /** Without it everything is asked anew. */
+  readonly remember?: Remember;
+  elapsedMs(): number;
+}
 
 /** A search over several nodes: what they are asked first, and what is made of their answers. */
 export interface SharedSearch {
@@ -57,12 +74,11 @@ function firstBodies(search: SharedSearch, shards: readonly number[]): string[] 
 export function mergeFirst(
   search: SharedSearch,
   answers: readonly ShardAnswer[],
-  askNode: AskNode,
-  elapsedMs: () => number,
+  again: Again,
 ): Promise<string | null> {
   const isSingle = search.hybrid === null && search.frequency === null;
   const parts = answers.map(({ text, shards }) => ({ texts: isSingle ? [text] : readMulti(text), shards }));
-  return mergeParts(search, parts, askNode, elapsedMs);
+  return mergeParts(search, parts, again);
 }
 
 /** A node's answers to firstBodies. */
@@ -74,30 +90,28 @@ interface FirstAnswers {
 function mergeParts(
   search: SharedSearch,
   parts: readonly FirstAnswers[],
-  askNode: AskNode,
-  elapsedMs: () => number,
+  again: Again,
 ): Promise<string | null> {
-  if (search.hybrid !== null) return mergeHybrid(search.hybrid, search.index, parts, askNode, elapsedMs);
-  if (search.frequency !== null) return mergeByFrequency(search.frequency, parts, askNode, elapsedMs);
+  if (search.hybrid !== null) return mergeHybrid(search.hybrid, search.index, parts, again);
+  if (search.frequency !== null) return mergeByFrequency(search.frequency, parts, again);
   const answers = parts.map(({ texts, shards }) => ({ text: texts[0]!, shards }));
-  return mergeJudged(search, answers, askNode, elapsedMs);
+  return mergeJudged(search, answers, again);
 }
 
 async function mergeHybrid(
   hybrid: HybridSearch,
   index: TopologyIndex,
   parts: readonly FirstAnswers[],
-  askNode: AskNode,
-  elapsedMs: () => number,
+  again: Again,
 ): Promise<string | null> {
   const cut = (from: number, to?: number): FirstAnswers[] =>
     parts.map(({ texts, shards }) => ({ texts: texts.slice(from, to), shards }));
   const [keyword, semantic] = await Promise.all([
-    mergeParts(planShared(hybrid.keyword, index), cut(0, -1), askNode, elapsedMs),
-    mergeParts(unsharedSearch(hybrid.semantic, index), cut(-1), askNode, elapsedMs),
+    mergeParts(planShared(hybrid.keyword, index), cut(0, -1), again),
+    mergeParts(unsharedSearch(hybrid.semantic, index), cut(-1), again),
   ]);
   if (keyword === null || semantic === null) return null;
-  return fuseHybrid(hybrid, keyword, semantic, elapsedMs());
+  return fuseHybrid(hybrid, keyword, semantic, again.elapsedMs());
 }
 
 /** A search of one index on a node. */
@@ -112,15 +126,14 @@ function multiRequest(name: string, bodies: readonly string[]): NodeRequest {
 async function mergeByFrequency(
   search: FrequencySearch,
   answers: readonly FirstAnswers[],
-  askNode: AskNode,
-  elapsedMs: () => number,
+  again: Again,
 ): Promise<string | null> {
   return gatherByFrequency(
     search,
     answers.map(({ shards }) => shards),
     answers.map(({ texts }) => readStatistics(search, texts)),
-    askManyOf(askNode),
-    elapsedMs,
+    askManyOf(again.askNode),
+    () => again.elapsedMs(),
   );
 }
 
@@ -131,26 +144,49 @@ function askManyOf(askNode: AskNode): AskMany {
   };
 }
 
+/** The same for questions whose answers hold until something is written. */
+function askOnceOf({ askNode, remember }: Again): AskMany {
+  const askMany = askManyOf(askNode);
+  if (remember === undefined) return askMany;
+  return async (source, bodies) => {
+    try {
+      return await remember(source, bodies.join(), async () => {
+        const texts = await askMany(source, bodies);
+        if (texts === null) throw new Error('the node gave no answer');
+        return texts;
+      });
+    } catch {
+      return null;
+    }
+  };
+}
+
 /** Merges answers to nodeBody, with hits judged as one node holding every document would judge them. */
 async function mergeJudged(
   { plan, index }: SharedSearch,
   answers: readonly ShardAnswer[],
-  askNode: AskNode,
-  elapsedMs: () => number,
+  again: Again,
 ): Promise<string | null> {
+  const elapsedMs = () => again.elapsedMs();
   const askOne = (source: number, body: string): Promise<string | null> =>
-    askNode(source, (name) => searchRequest(name, body));
-  const terms = sharedTerms(plan.query, index);
-  if (terms === null) return gatherMerged(plan, answers, askOne, elapsedMs);
-  const guard = new ExactnessGuard(plan, terms, answers.length, askManyOf(askNode));
+    again.askNode(source, (name) => searchRequest(name, body));
+  // Most answers call nothing exact, and are merged as they are.
+  let guard: ExactnessGuard | null | undefined;
+  const judge = (source: number, text: string, body: () => string): Promise<string | null> | string => {
+    if (!isSuspect(text)) return text;
+    if (guard === undefined) {
+      const terms = sharedTerms(plan.query, index);
+      guard = terms === null ? null : new ExactnessGuard(plan, terms, answers.length, askOnceOf(again));
+    }
+    return guard === null ? text : guard.correct(source, text, body(), askOne);
+  };
+  if (!mayHaveTerms(plan.query)) return gatherMerged(plan, answers, askOne, elapsedMs);
   const ask = async (source: number, body: string): Promise<string | null> => {
     const text = await askOne(source, body);
-    return text === null ? null : guard.correct(source, text, body, askOne);
+    return text === null ? null : judge(source, text, () => body);
   };
   const texts = await Promise.all(
-    answers.map(({ text, shards }, source) =>
-      guard.correct(source, text, nodeBody(plan, shards, false), askOne),
-    ),
+    answers.map(({ text, shards }, source) => judge(source, text, () => nodeBody(plan, shards, false))),
   );
   if (texts.includes(null)) return null;
   const corrected = answers.map(({ shards }, source) => ({ shards, text: texts[source]! }));

@@ -98,9 +98,15 @@ async function searchOnce(
     return { text: relayAnswer(bytesOf(answers[0]!), plan), unavailable };
   }
   const parts = answers.map((answer) => ({ text: bytesOf(answer), shards: answer.shards }));
-  const elapsedMs = () => Math.round(performance.now() - startedMs);
-  const askNode = askAgain(ctx, names, answers, startedMs);
-  const text = await mergeFirst(search, parts, askNode, elapsedMs);
+  const { statistics } = ctx;
+  const text = await mergeFirst(search, parts, {
+    askNode: askAgain(ctx, names, answers, startedMs),
+    remember:
+      statistics &&
+      ((source, key, gather) =>
+        statistics.get(index.uid, index.incarnation, `${names[answers[source]!.node]} ${key}`, gather)),
+    elapsedMs: () => Math.round(performance.now() - startedMs),
+  });
   return text === null ? null : { text, unavailable };
 }
 

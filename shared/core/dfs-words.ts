@@ -6,7 +6,7 @@ import { correctRows } from './dfs-correction.js';
 import { type Correction, judgedWords, judgeExactness, matchesOf } from './dfs-hits.js';
 import { detailsText } from './hits.js';
 import { scanObject } from './json-scan.js';
-import { type QueryTerms, readTerms, readWordSettings, termText } from './query-terms.js';
+import { type QueryTerms, readTerms, readWordSettings, termText, type WordSettings } from './query-terms.js';
 import type { SearchPlan } from './search-plan.js';
 import type { SearchQuery } from './search-request.js';
 import type { TopologyIndex } from './topology.js';
@@ -20,11 +20,26 @@ export interface SharedTerms extends QueryTerms {
   readonly searchable: readonly string[] | null;
 }
 
+/** Whether a query may have several terms: a cheap look before it is read. */
+export function mayHaveTerms({ q }: SearchQuery): boolean {
+  return q !== undefined && q !== null && /\S[^\p{L}\p{N}]+\S/u.test(q);
+}
+
+const wordSettings = new WeakMap<TopologyIndex, WordSettings>();
+
+function wordSettingsOf(index: TopologyIndex): WordSettings {
+  let settings = wordSettings.get(index);
+  if (settings === undefined) {
+    settings = readWordSettings(index.settings);
+    wordSettings.set(index, settings);
+  }
+  return settings;
+}
+
 /** The terms of a query that nodes may judge differently; null for a single one, and where words cannot be told. */
 export function sharedTerms(query: SearchQuery, index: TopologyIndex): SharedTerms | null {
-  const { q } = query;
-  if (!q || !/\S[^\p{L}\p{N}]+\S/u.test(q) || query.locales) return null;
-  const terms = readTerms(q, readWordSettings(index.settings));
+  if (!mayHaveTerms(query) || query.locales) return null;
+  const terms = readTerms(query.q!, wordSettingsOf(index));
   if (terms === null || terms.terms.length < 2) return null;
   const own = index.settings.searchableAttributes;
   const names = Array.isArray(own) ? own.map(String) : ['*'];
@@ -144,7 +159,8 @@ function keptTerms({ terms }: QueryTerms, dropped: number): number[] {
   return kept;
 }
 
-function isSuspect(text: string): boolean {
+/** Whether a node calls a hit exact, or a start. */
+export function isSuspect(text: string): boolean {
   return text.includes('"matchType":"exactMatch"') || text.includes('"matchType":"matchesStart"');
 }
 

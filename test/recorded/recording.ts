@@ -69,12 +69,10 @@ export async function mergeRecorded(recording: Recording, answers: RecordedAnswe
       text: await ask(part, firstRequest(search, nameOf(part), shards)),
     })),
   );
-  const text = await mergeFirst(
-    search,
-    given,
-    (part, build) => ask(part, build(nameOf(part))),
-    () => 0,
-  );
+  const text = await mergeFirst(search, given, {
+    askNode: (part, build) => ask(part, build(nameOf(part))),
+    elapsedMs: () => 0,
+  });
   if (text === null) throw new Error('nothing merged');
   return text;
 }
