@@ -1,6 +1,7 @@
 // Gathers what BM25 must know of a corpus: how many documents there are, how many have each term, and how long they are
 // on average. One request a node, and none while nothing was written.
 import { type CorpusStatistics, documentLength } from '../../shared/core/bm25.js';
+import { toKeyText } from '../../shared/core/byte-text.js';
 import { matchesOf } from '../../shared/core/dfs-hits.js';
 import { multiBody, readMulti } from '../../shared/core/dfs-multi.js';
 import { memberText, scanArray } from '../../shared/core/json-scan.js';
@@ -10,6 +11,12 @@ import type { SearchQuery } from '../../shared/core/search-request.js';
 import type { NodeId, TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { scatter } from '../scatter.js';
+
+/** Key texts of the searchable attributes, or null for all. */
+export function searchableKeys(index: TopologyIndex): string[] | null {
+  const own = index.settings.searchableAttributes;
+  return Array.isArray(own) && !own.includes('*') ? own.map((name) => toKeyText(String(name))) : null;
+}
 
 /** A query's terms as BM25 counts them. */
 export interface ScoredQuery {
@@ -63,13 +70,8 @@ export function gatherCorpus(
     const sample = () => sampleLengths(ctx, hold, index);
     // Lengths outlive writes, until there are a tenth more or fewer documents, or others are searchable.
     const size = Math.round(Math.log(1 + total) / Math.log(1.1));
-    const key = JSON.stringify([
-      'lengths',
-      size,
-      index.settings.searchableAttributes ?? null,
-      nodesOf(index),
-    ]);
-    const lengths = await (statistics?.getLasting(index.incarnation, key, sample) ?? sample());
+    const version = JSON.stringify([size, index.settings.searchableAttributes ?? null, nodesOf(index)]);
+    const lengths = await (statistics?.getLasting(index.incarnation, 'lengths', version, sample) ?? sample());
     const average = mean([...lengths.values()]);
     return counts.map((part) => ({ ...part, averageLength: lengths.get(part.node) ?? average }));
   };
@@ -126,9 +128,12 @@ function mean(numbers: readonly number[]): number {
   return numbers.length === 0 ? 0 : numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
 }
 
-/** Documents of one request, and requests to a node: lengths are exact up to their product, sampled evenly beyond. */
-const PAGE = 200;
-const PAGES = 10;
+/**
+ * Documents of one request, and requests to a node: lengths are exact up to their product, sampled evenly beyond. Small
+ * pages, since reading one keeps the proxy from everything else.
+ */
+const PAGE = 500;
+const PAGES = 400;
 
 /** The average length of the documents of each node. */
 async function sampleLengths(
@@ -136,9 +141,8 @@ async function sampleLengths(
   hold: TopologyHold,
   index: TopologyIndex,
 ): Promise<Map<NodeId, number>> {
-  const own = index.settings.searchableAttributes;
-  const searchable = Array.isArray(own) && !own.includes('*') ? own.map(String) : null;
-  const fields = searchable === null ? {} : { fields: searchable };
+  const searchable = searchableKeys(index);
+  const fields = searchable === null ? {} : { fields: index.settings.searchableAttributes };
   const request = (name: string, shards: readonly number[], offset: number) => {
     const body = JSON.stringify({ ...fields, offset, limit: PAGE });
     return {

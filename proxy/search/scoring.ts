@@ -10,6 +10,7 @@ import {
   RESCORED_HITS,
   rankByScore,
 } from '../../shared/core/bm25.js';
+import { toKeyText } from '../../shared/core/byte-text.js';
 import { printNumber } from '../../shared/core/dfs-hits.js';
 import { ApiError } from '../../shared/core/errors.js';
 import { bareHits } from '../../shared/core/federation-plan.js';
@@ -20,7 +21,7 @@ import { planSearch, type SearchPlan } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
 import { SHARD_FIELD, shardMark, type TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext } from '../context.js';
-import { type CorpusPart, gatherCorpus, readScoredQuery } from './corpus.js';
+import { type CorpusPart, gatherCorpus, readScoredQuery, searchableKeys } from './corpus.js';
 import { runSearch, type SearchOutcome } from './run-search.js';
 import { withIndex } from './spread-request.js';
 
@@ -111,8 +112,7 @@ class HitScores {
   }
 
   of(hit: string): HitScore {
-    const own = this.index.settings.searchableAttributes;
-    const searchable = Array.isArray(own) && !own.includes('*') ? own.map(String) : null;
+    const searchable = searchableKeys(this.index);
     const occurrences = countMatches(hit, 0, this.terms, searchable);
     const length = documentLength(hit, 0, searchable);
     const mark = fieldText(hit, 0, SHARD_FIELD)?.slice(1, -1) ?? '';
@@ -177,8 +177,9 @@ function visibleFields(
   displayed: readonly string[] | null,
 ): ReadonlySet<string> | null {
   const all = list === null || list.includes('*');
-  if (all) return displayed === null ? null : new Set(displayed);
-  return new Set(displayed === null ? list : list.filter((name) => displayed.includes(name)));
+  if (all) return displayed === null ? null : new Set(displayed.map(toKeyText));
+  const shown = displayed === null ? list : list.filter((name) => displayed.includes(name));
+  return new Set(shown.map(toKeyText));
 }
 
 function keysOf(object: string): string[] {

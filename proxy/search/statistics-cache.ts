@@ -21,6 +21,7 @@ export class StatisticsCache {
   /** Lookups that found something, and that did not. */
   readonly lookups = { hit: 0, miss: 0 };
   private readonly entries = new Map<string, Promise<unknown>>();
+  private readonly lasting = new Map<string, { version: string; value: Promise<unknown> }>();
   private readonly positions = new Map<string, { position: Promise<number | null>; atMs: number }>();
 
   constructor(
@@ -34,9 +35,33 @@ export class StatisticsCache {
     return this.find(JSON.stringify([incarnation, position, key]), position !== null, gather);
   }
 
-  /** The same for what may outlive writes: the key says how much it depends on. */
-  getLasting<T>(incarnation: number, key: string, gather: () => Promise<T>): Promise<T> {
-    return this.find(JSON.stringify([incarnation, key]), true, gather);
+  /**
+   * The same for what may outlive writes: `key` names it, `version` says how much it depends on. While a new version is
+   * gathered the old one is answered.
+   */
+  async getLasting<T>(
+    incarnation: number,
+    key: string,
+    version: string,
+    gather: () => Promise<T>,
+  ): Promise<T> {
+    const name = JSON.stringify([incarnation, key]);
+    const old = this.lasting.get(name);
+    this.lookups[old?.version === version ? 'hit' : 'miss']++;
+    if (old?.version === version) return old.value as Promise<T>;
+    const value = gather();
+    const entry = { version, value };
+    if (old === undefined) {
+      this.lasting.set(name, entry);
+      value.catch(() => this.lasting.delete(name));
+      return value;
+    }
+    this.lasting.set(name, { version, value: old.value });
+    value.then(
+      () => this.lasting.set(name, entry),
+      () => this.lasting.set(name, old),
+    );
+    return old.value as Promise<T>;
   }
 
   private async find<T>(name: string, isKept: boolean, gather: () => Promise<T>): Promise<T> {

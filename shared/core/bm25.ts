@@ -23,7 +23,8 @@ export interface CorpusStatistics {
 /** The statistics of several parts together. */
 export function addStatistics(parts: readonly CorpusStatistics[]): CorpusStatistics {
   const documents = sum(parts.map((part) => part.documents));
-  const words = sum(parts.map((part) => part.documents * part.averageLength));
+  // Words are whole: rounding makes parts add up to what one node would have counted.
+  const words = sum(parts.map((part) => Math.round(part.documents * part.averageLength)));
   const terms = parts[0]?.documentFrequencies.length ?? 0;
   return {
     documents,

@@ -100,6 +100,23 @@ describe('statistics', () => {
   });
 });
 
+it('what outlives writes is answered while its next version is gathered', async () => {
+  const cache = new StatisticsCache(async () => 1);
+  const get = (version: string, value: Promise<number>) =>
+    cache.getLasting(1, 'lengths', version, () => value);
+  expect(await get('a', Promise.resolve(10))).toBe(10);
+  let finish: (value: number) => void = () => undefined;
+  const next = new Promise<number>((resolve) => {
+    finish = resolve;
+  });
+  expect(await get('b', next)).toBe(10);
+  expect(await get('b', Promise.resolve(99))).toBe(10);
+  finish(20);
+  await next;
+  expect(await get('b', Promise.resolve(99))).toBe(20);
+  expect(await get('c', Promise.reject(new Error('lost')))).toBe(20);
+});
+
 it('the header has two values', () => {
   expect([readScoring(undefined), readScoring('dfs'), readScoring('local')]).toEqual([null, 'dfs', 'local']);
   expect(() => readScoring('bm25')).toThrow('expected `dfs` or `local`');
