@@ -93,11 +93,44 @@ interface ReadChunk {
   documents: number;
 }
 
+/** Chunks that one run brings at most: then live deliveries get their turn again. */
+const MOST_CHUNKS = 12;
+
+interface SentChunk {
+  control: Control;
+  chunk: ReadChunk;
+  /** Null where the chunk had no document left to bring. */
+  uid: number | null;
+}
+
+/** Keeps the node busy: while a chunk is indexed, those that were asked for meanwhile are read and sent. */
 async function copyChunks(context: StreamContext, controls: readonly Control[]): Promise<void> {
+  const { node, generation, store, faults } = context;
+  const taken = new Set<number>();
+  const sent: SentChunk[] = [];
+  const send = async (fresh: readonly Control[]) => {
+    for (const control of fresh) taken.add(control.id);
+    sent.push(...(await sendChunks(context, fresh)));
+  };
+  await send(controls);
+  await faults.reach('stream.copying');
+  for (let next = sent.shift(); next !== undefined; next = sent.shift()) {
+    if (next.uid !== null) requireDone(context, await context.client.waitTask(next.uid, context.signal));
+    const { documents, results } = next.chunk;
+    await finish(context, next.control, { documents, bytes: results.byteLength });
+    if (taken.size >= MOST_CHUNKS) continue;
+    const waiting = (await store.nextControls(node, generation, 16)).filter(({ id }) => !taken.has(id));
+    const other = waiting.findIndex((control) => control.kind !== 'copy');
+    await send(waiting.slice(0, other === -1 ? undefined : other));
+  }
+}
+
+/** Reads all at once and writes them in order. A chunk that cannot be read or written fails, and its move tries again. */
+async function sendChunks(context: StreamContext, controls: readonly Control[]): Promise<SentChunk[]> {
   const reads = controls.map((control) => readChunk(context, control));
   // A read that fails while an earlier one is being written must not count as unhandled.
   for (const read of reads) read.catch(() => undefined);
-  const sent: { control: Control; chunk: ReadChunk; uid: number | null }[] = [];
+  const sent: SentChunk[] = [];
   for (const [position, control] of controls.entries()) {
     const index = requireIndex(context, control);
     try {
@@ -113,11 +146,7 @@ async function copyChunks(context: StreamContext, controls: readonly Control[]):
       await fail(context, control, error);
     }
   }
-  await context.faults.reach('stream.copying');
-  for (const { control, chunk, uid } of sent) {
-    if (uid !== null) requireDone(context, await context.client.waitTask(uid, context.signal));
-    await finish(context, control, { documents: chunk.documents, bytes: chunk.results.byteLength });
-  }
+  return sent;
 }
 
 /** Trouble with this stream's own node is the stream's; trouble with the source is the move's. */
