@@ -81,7 +81,9 @@ export function gatherCorpus(
 
 /** Parts are of those replicas that were asked. */
 function nodesOf(index: TopologyIndex): string[] {
-  return Object.values(index.physicalNames).sort();
+  return Object.entries(index.physicalNames)
+    .map((node) => node.join(' '))
+    .sort();
 }
 
 interface CountedPart {

@@ -104,7 +104,7 @@ async function searchOnce(
     remember:
       statistics &&
       ((source, key, gather) =>
-        statistics.get(index.uid, index.incarnation, `${names[answers[source]!.node]} ${key}`, gather)),
+        statistics.get(index.uid, index.incarnation, `${whoKnows(answers[source]!, names)} ${key}`, gather)),
     elapsedMs: () => Math.round(performance.now() - startedMs),
   });
   return text === null ? null : { text, unavailable };
@@ -112,6 +112,11 @@ async function searchOnce(
 
 function bytesOf(answer: ScatterAnswer): string {
   return answer.response.body.toString('latin1');
+}
+
+/** Physical indexes have the same name on many nodes, and another one on a node after an unclean hand-over. */
+function whoKnows({ node }: ScatterAnswer, names: Readonly<Record<string, string>>): string {
+  return `${node} ${names[node]}`;
 }
 
 /** A node that must be asked again is the one that answered first, since only it has that order of ties. */
