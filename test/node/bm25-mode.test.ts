@@ -60,7 +60,12 @@ describe.skipIf(!onRealMeilisearch)('BM25 mode on real nodes', () => {
 
   it('scores by the statistics of all nodes', async () => {
     let isLocalAlike = true;
-    for (const words of [['stone', 'river'], ['stone', 'red'], ['garden', 'light'], ['wood', 'iron', 'song']]) {
+    for (const words of [
+      ['stone', 'river'],
+      ['stone', 'red'],
+      ['garden', 'light'],
+      ['wood', 'iron', 'song'],
+    ]) {
       const body = {
         q: `${words.join(' ')} `,
         matchingStrategy: 'all',
