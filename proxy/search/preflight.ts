@@ -24,14 +24,9 @@ import type { NodeRequest } from '../../shared/io/node-client.js';
 /** Sends a request to the node that gave an answer, by its position; null when the node does not answer well. */
 export type AskNode = (source: number, build: (name: string) => NodeRequest) => Promise<string | null>;
 
-/** Keeps what a node answered while nothing is written to the index; failures are not kept. */
-export type Remember = <T>(source: number, key: string, gather: () => Promise<T>) => Promise<T>;
-
 /** How the nodes that answered first are asked again. */
 export interface Again {
   readonly askNode: AskNode;
-  /** Without it everything is asked anew. */
-  readonly remember?: Remember;
   elapsedMs(): number;
 }
 
@@ -144,23 +139,6 @@ function askManyOf(askNode: AskNode): AskMany {
   };
 }
 
-/** The same for questions whose answers hold until something is written. */
-function askOnceOf({ askNode, remember }: Again): AskMany {
-  const askMany = askManyOf(askNode);
-  if (remember === undefined) return askMany;
-  return async (source, bodies) => {
-    try {
-      return await remember(source, bodies.join(), async () => {
-        const texts = await askMany(source, bodies);
-        if (texts === null) throw new Error('the node gave no answer');
-        return texts;
-      });
-    } catch {
-      return null;
-    }
-  };
-}
-
 /** Merges answers to nodeBody, with hits judged as one node holding every document would judge them. */
 async function mergeJudged(
   { plan, index }: SharedSearch,
@@ -176,7 +154,8 @@ async function mergeJudged(
     if (!isSuspect(text)) return text;
     if (guard === undefined) {
       const terms = sharedTerms(plan.query, index);
-      guard = terms === null ? null : new ExactnessGuard(plan, terms, answers.length, askOnceOf(again));
+      guard =
+        terms === null ? null : new ExactnessGuard(plan, terms, answers.length, askManyOf(again.askNode));
     }
     return guard === null ? text : guard.correct(source, text, body(), askOne);
   };

@@ -98,13 +98,8 @@ async function searchOnce(
     return { text: relayAnswer(bytesOf(answers[0]!), plan), unavailable };
   }
   const parts = answers.map((answer) => ({ text: bytesOf(answer), shards: answer.shards }));
-  const { statistics } = ctx;
   const text = await mergeFirst(search, parts, {
     askNode: askAgain(ctx, names, answers, startedMs),
-    remember:
-      statistics &&
-      ((source, key, gather) =>
-        statistics.get(index.uid, index.incarnation, `${whoKnows(answers[source]!, names)} ${key}`, gather)),
     elapsedMs: () => Math.round(performance.now() - startedMs),
   });
   return text === null ? null : { text, unavailable };
@@ -112,11 +107,6 @@ async function searchOnce(
 
 function bytesOf(answer: ScatterAnswer): string {
   return answer.response.body.toString('latin1');
-}
-
-/** Physical indexes have the same name on many nodes, and another one on a node after an unclean hand-over. */
-function whoKnows({ node }: ScatterAnswer, names: Readonly<Record<string, string>>): string {
-  return `${node} ${names[node]}`;
 }
 
 /** A node that must be asked again is the one that answered first, since only it has that order of ties. */

@@ -1,7 +1,6 @@
 // What nodes are asked beside a search, and how often.
 import { expect, it } from 'vitest';
 import { mergeFirst, planShared } from '../../proxy/search/preflight.js';
-import { StatisticsCache } from '../../proxy/search/statistics-cache.js';
 import { planSearch } from '../../shared/core/search-plan.js';
 import { sampleIndex } from '../support/sample-topology.js';
 
@@ -13,7 +12,7 @@ const answer = (hits: string[]): string =>
 const INDEX = sampleIndex([], { primaryKey: 'id', settings: { searchableAttributes: ['name'] } });
 
 /** Two nodes, of which only the second knows the word `door`. Counts requests. */
-async function search(first: string, requests: string[], cache?: StatisticsCache): Promise<number[]> {
+async function search(first: string, requests: string[]): Promise<number[]> {
   const plan = planSearch({ q: 'red door', limit: 3 }, INDEX);
   const text = await mergeFirst(
     planShared(plan, INDEX),
@@ -31,7 +30,6 @@ async function search(first: string, requests: string[], cache?: StatisticsCache
         );
         return `{"results":[${results.join()}]}`;
       },
-      remember: cache && ((source, key, gather) => cache.get('books', 1, `${source} ${key}`, gather)),
       elapsedMs: () => 0,
     },
   );
@@ -49,22 +47,4 @@ it('asks each node once which words it knows, and puts its hits behind', async (
   const requests: string[] = [];
   expect(await search(hit(5, 'red doormat', 'matchesStart'), requests)).toEqual([2, 5]);
   expect(requests).toEqual(['/multi-search', '/multi-search']);
-});
-
-it('remembers what nodes know until something is written', async () => {
-  const requests: string[] = [];
-  let position = 1;
-  let nowMs = 0;
-  const cache = new StatisticsCache(
-    async () => position,
-    () => nowMs,
-  );
-  for (let time = 0; time < 3; time++) {
-    expect(await search(hit(5, 'red doormat', 'matchesStart'), requests, cache)).toEqual([2, 5]);
-  }
-  expect(requests).toHaveLength(2);
-  position = 2;
-  nowMs = 5_000;
-  await search(hit(5, 'red doormat', 'matchesStart'), requests, cache);
-  expect(requests).toHaveLength(4);
 });
