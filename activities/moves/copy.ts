@@ -11,8 +11,11 @@ export interface CopyOptions {
   stallMs: number;
 }
 
-/** Chunks asked for at a time: the next is read while one is indexed. */
-const AHEAD = 3;
+/**
+ * Chunks asked for at a time, so that the node always has the next one while it indexes: Meilisearch indexes those that
+ * wait together. Fewer of large documents, for all of them may be in memory at once.
+ */
+const AHEAD = { first: 3, least: 2, most: 6, bytes: 64 * 1024 * 1024 };
 /** Pause before a chunk that failed is asked for again. */
 const RETRY_MS = 200;
 
@@ -43,7 +46,7 @@ export async function copyShard(
   beat.report(progress());
 
   while (copied < move.documentsTotal) {
-    while (waiting.length < AHEAD && next < move.documentsTotal) {
+    while (waiting.length < chunksAhead(copied, bytes, size) && next < move.documentsTotal) {
       // With a limit, one chunk at a time and a pause after it: never a burst.
       if (options.documentsPerSecond !== null && waiting.length > 0) break;
       const ids = await store.readSnapshotIds(moveId, next, size);
@@ -85,4 +88,10 @@ export async function copyShard(
     }
   }
   return { documents: copied, bytes };
+}
+
+function chunksAhead(copied: number, bytes: number, chunkDocuments: number): number {
+  if (copied === 0) return AHEAD.first;
+  const fitting = Math.floor(AHEAD.bytes / ((bytes / copied) * chunkDocuments));
+  return Math.max(AHEAD.least, Math.min(AHEAD.most, fitting));
 }
