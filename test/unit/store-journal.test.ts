@@ -53,6 +53,21 @@ describe('numbering', () => {
     expect((await fleet.find('books'))!.primaryKey).toBe('isbn');
   });
 
+  it('finishes a task that sets a primary key when every proxy knows the key', async () => {
+    const incarnation = await fleet.createIndex('books', [['a', 'b']]);
+    const { journalHead: quietSince } = await fleet.store.readHead();
+    await fleet.lease('p1');
+    const seq = await fleet.append(
+      'books',
+      { kind: 'indexUpdate', primaryKey: 'isbn' },
+      { expected: { incarnation, primaryKey: 'id', quietSince }, setPrimaryKey: 'isbn' },
+    );
+    await fleet.confirmAll(seq);
+    expect(await fleet.status(seq)).toBe('enqueued');
+    await fleet.lease('p1');
+    expect(await fleet.status(seq)).toBe('succeeded');
+  });
+
   it('refuses an index, a primary key or an epoch that validation did not see', async () => {
     const { epoch } = await fleet.store.readTopology();
     const create = (at: number) => ({

@@ -57,6 +57,7 @@ export async function appendEntry(tx: Tx, input: AppendInput): Promise<AppendRes
   await tx.run('UPDATE cluster SET next_seq = next_seq + 1');
   let incarnation = live?.incarnation ?? null;
   let primaryKey = live?.primary_key ?? null;
+  let effectEpoch: number | null = null;
   if (input.createIndex) {
     incarnation = cluster.next_incarnation;
     primaryKey = input.createIndex.primaryKey;
@@ -68,7 +69,8 @@ export async function appendEntry(tx: Tx, input: AppendInput): Promise<AppendRes
       enqueuedAt,
       live.incarnation,
     ]);
-    await bumpEpoch(tx, `task ${seq} sets the primary key of ${input.indexUid}`);
+    // The task succeeds when every proxy knows the key.
+    effectEpoch = await bumpEpoch(tx, `task ${seq} sets the primary key of ${input.indexUid}`);
   }
 
   let settings: string | null = null;
@@ -88,7 +90,7 @@ export async function appendEntry(tx: Tx, input: AppendInput): Promise<AppendRes
   await tx.run(
     `INSERT INTO journal (seq, request_id, kind, index_uid, incarnation, primary_key, creates_index, meta, settings,
       scope, barrier, refused, status, outcome, error, details, effect_epoch, enqueued_at, started_at, finished_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'enqueued', ?, ?, ?, NULL, ?, NULL, NULL)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'enqueued', ?, ?, ?, ?, ?, NULL, NULL)`,
     [
       seq,
       input.requestId,
@@ -105,6 +107,7 @@ export async function appendEntry(tx: Tx, input: AppendInput): Promise<AppendRes
       input.failure === null ? null : 'failed',
       toJson(input.failure),
       toJson(input.details),
+      effectEpoch,
       enqueuedAt,
     ],
   );
