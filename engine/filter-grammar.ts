@@ -1,5 +1,6 @@
 // Meilisearch's filter expressions: text or nested arrays in, a tree out, with Meilisearch's messages for bad syntax.
 import { ApiError } from '../shared/core/errors.js';
+import { FILTER_KEYWORDS } from '../shared/core/filter-pins.js';
 import { describeValue } from './settings.js';
 
 export interface Word {
@@ -26,20 +27,6 @@ export class FilterSyntaxError extends Error {
   }
 }
 
-const KEYWORDS = new Set([
-  'AND',
-  'OR',
-  'NOT',
-  'IN',
-  'TO',
-  'EXISTS',
-  'IS',
-  'NULL',
-  'EMPTY',
-  'CONTAINS',
-  'STARTS',
-  'WITH',
-]);
 const TOKEN = /\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|(>=|<=|!=|[=<>()[\],])|([\p{L}\p{N}_\-./*]+))/uy;
 const OPERATIONS =
   'Was expecting an operation `=`, `!=`, `>=`, `>`, `<=`, `<`, `IN`, `NOT IN`, `TO`, `EXISTS`, `NOT EXISTS`, `IS NULL`, `IS NOT NULL`, `IS EMPTY`, `IS NOT EMPTY`, `CONTAINS`, `NOT CONTAINS`, `STARTS WITH`, `NOT STARTS WITH`, `_geoRadius`, `_geoBoundingBox` or `_geoPolygon`';
@@ -130,7 +117,7 @@ class Parser {
     if (
       !negated &&
       next &&
-      (next.type === 'quoted' || !KEYWORDS.has(next.text)) &&
+      (next.type === 'quoted' || !FILTER_KEYWORDS.has(next.text)) &&
       this.tokens[this.at + 1]?.text === 'TO'
     ) {
       const from = this.value();
@@ -170,7 +157,7 @@ class Parser {
     if (token.type === 'symbol') {
       return this.fail(`Was expecting a value but instead got \`${this.source.slice(token.start)}\`.`);
     }
-    if (token.type === 'plain' && KEYWORDS.has(token.text)) {
+    if (token.type === 'plain' && FILTER_KEYWORDS.has(token.text)) {
       return this.fail(
         `Was expecting a value but instead got \`${token.text}\`, which is a reserved keyword. To use \`${token.text}\` as a field name or a value, surround it by quotes.`,
         token.start,

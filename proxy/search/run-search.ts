@@ -8,10 +8,10 @@ import type { SearchQuery } from '../../shared/core/search-request.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { type ScatterAnswer, scatter } from '../scatter.js';
-import { requireVisibleIndex } from '../visible-indexes.js';
 import { embedQuery } from './embed.js';
 import { type AskNode, firstRequest, mergeFirst, planShared, searchRequest } from './preflight.js';
 import { relayRefusal } from './refer.js';
+import { withIndex } from './spread-request.js';
 
 export interface SearchOutcome {
   /** The answer's body as byte text (latin1). */
@@ -19,8 +19,6 @@ export interface SearchOutcome {
   /** Shards that nobody answered for, where the policy allows partial answers. */
   unavailable: number[];
 }
-
-const ATTEMPTS = 3;
 
 /** Changes a plan before it is carried out. */
 export type Reshape = (plan: SearchPlan) => SearchPlan;
@@ -32,31 +30,12 @@ export function runSearch(
   query: SearchQuery,
   reshape: Reshape = (plan) => plan,
 ): Promise<SearchOutcome> {
-  return ctx.searches.run(() => searchAgain(ctx, uid, query, reshape));
-}
-
-async function searchAgain(
-  ctx: ProxyContext,
-  uid: string,
-  query: SearchQuery,
-  reshape: Reshape,
-): Promise<SearchOutcome> {
   const startedMs = performance.now();
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const hold = ctx.watcher.acquire('search');
-    try {
-      const index = requireVisibleIndex(hold.topology, uid);
+  return ctx.searches.run(() =>
+    withIndex(ctx, uid, async (hold, index) => {
       const asked = query.hybrid ? await embedQuery(ctx, hold, index, query) : query;
-      const plan = reshape(planSearch(asked, index));
-      const outcome = await searchOnce(ctx, hold, index, plan, startedMs);
-      if (outcome !== null && hold.stillValid()) return outcome;
-    } finally {
-      hold.release();
-    }
-  }
-  throw new ApiError(
-    'miroir_topology_changed',
-    'The topology kept changing while the search ran; try again.',
+      return searchOnce(ctx, hold, index, reshape(planSearch(asked, index)), startedMs);
+    }),
   );
 }
 

@@ -50,7 +50,8 @@ export function mergeDistributions(
   return `{${names.map((name) => `"${name}":${writeValues(name, fields.get(name)!, rules)}`).join(',')}}`;
 }
 
-function membersOf(text: string): [key: string, value: string][] {
+/** The members of an object, as their texts. */
+export function membersOf(text: string): [key: string, value: string][] {
   const members = scanObject(text, 0);
   const out: [string, string][] = [];
   for (let i = 0; i + 3 < members.length; i += 4) {

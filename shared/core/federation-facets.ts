@@ -1,7 +1,7 @@
 // Facets of a federation: one index's facets over several nodes, and those of several indexes put together.
 import { compareBytes, fromByteText, toByteText, toKeyText } from './byte-text.js';
-import { type FacetRules, mergeDistributions, mergeStats } from './facets.js';
-import { memberText, scanObject } from './json-scan.js';
+import { type FacetRules, membersOf, mergeDistributions, mergeStats } from './facets.js';
+import { memberText } from './json-scan.js';
 
 export interface IndexFacets {
   readonly uid: string;
@@ -95,16 +95,4 @@ function mergedDistribution(indexes: readonly IndexFacets[], maxValues: number |
 
 function plain(keyText: string): string {
   return keyText.includes('\\') ? toByteText(JSON.parse(`"${fromByteText(keyText)}"`) as string) : keyText;
-}
-
-function membersOf(text: string): [key: string, value: string][] {
-  const members = scanObject(text, 0);
-  const out: [string, string][] = [];
-  for (let i = 0; i + 3 < members.length; i += 4) {
-    out.push([
-      text.slice(members[i]! + 1, members[i + 1]! - 1),
-      text.slice(members[i + 2]!, members[i + 3]!),
-    ]);
-  }
-  return out;
 }

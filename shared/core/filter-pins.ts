@@ -5,7 +5,8 @@ import { type Hash64, shardOf } from './placement.js';
 
 /** More ids than this ask every node anyway. */
 const MOST_IDS = 64;
-const KEYWORDS = new Set([
+/** Words of Meilisearch's filters that are no values unless they are quoted. */
+export const FILTER_KEYWORDS = new Set([
   'AND',
   'OR',
   'NOT',
@@ -166,7 +167,9 @@ class FilterReader {
   private readValue(): string {
     const token = this.tokens[this.at];
     const isValue =
-      token !== undefined && token.kind !== 'sign' && !(token.kind === 'word' && KEYWORDS.has(token.text));
+      token !== undefined &&
+      token.kind !== 'sign' &&
+      !(token.kind === 'word' && FILTER_KEYWORDS.has(token.text));
     if (!isValue) {
       this.unclear = true;
       return '';
