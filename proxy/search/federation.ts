@@ -13,24 +13,18 @@ import {
 } from '../../shared/core/federation-facets.js';
 import { mergeIndex, mergeIndexes, type QueryHits } from '../../shared/core/federation-hits.js';
 import { bareHits, countBody, federatedView, ownSearch } from '../../shared/core/federation-plan.js';
-import {
-  atQuery,
-  type FederatedQuery,
-  type Federation,
-  type FederationPaging,
-} from '../../shared/core/federation-request.js';
+import { atQuery, type FederatedQuery, type Federation } from '../../shared/core/federation-request.js';
 import { areComparable, ruleKinds } from '../../shared/core/federation-rules.js';
+import { pagingText } from '../../shared/core/search-answer.js';
 import type { SearchPlan } from '../../shared/core/search-plan.js';
 import { searchSettings } from '../../shared/core/search-settings.js';
 import type { ProxyContext } from '../context.js';
 import { scatter } from '../scatter.js';
 import { requireVisibleIndex } from '../visible-indexes.js';
 import { nodeError } from './refer.js';
+import { runAll } from './run-all.js';
 import { runSearch, type SearchOutcome } from './run-search.js';
 import { withIndex, withTopology } from './spread-request.js';
-
-/** Queries that run at the same time. */
-const PARALLEL = 16;
 
 /** What a node must say, because only it knows the words; nothing that a node has against the request is lost. */
 export class NodeMustJudge extends Error {}
@@ -122,22 +116,15 @@ async function runQueries(
   queries: readonly FederatedQuery[],
   groups: ReadonlyMap<string, readonly FederatedQuery[]>,
 ): Promise<QueryAnswer[]> {
-  const answers: (QueryAnswer | Error)[] = new Array(queries.length);
-  let next = 0;
-  const work = async (): Promise<void> => {
-    while (next < queries.length) {
-      const at = next++;
-      const query = queries[at]!;
-      // The first query of an index tells whether its facets can be had; if it is the only one, it counts them too.
-      const patterns = federation.facetsByIndex.get(query.uid) ?? null;
-      const facets =
-        groups.get(query.uid)![0] === query && patterns !== null && patterns.length > 0 ? patterns : null;
-      answers[at] = await runQuery(ctx, federation, query, facets).catch((error: Error) =>
-        named(error, query, facets !== null),
-      );
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(PARALLEL, queries.length) }, work));
+  const answers = await runAll(queries, (query) => {
+    // The first query of an index tells whether its facets can be had; if it is the only one, it counts them too.
+    const patterns = federation.facetsByIndex.get(query.uid) ?? null;
+    const facets =
+      groups.get(query.uid)![0] === query && patterns !== null && patterns.length > 0 ? patterns : null;
+    return runQuery(ctx, federation, query, facets).catch((error: Error) =>
+      named(error, query, facets !== null),
+    );
+  });
   for (const answer of answers) if (answer instanceof Error) throw answer;
   return answers as QueryAnswer[];
 }
@@ -253,10 +240,4 @@ async function judgeUnusedFacets(
       throw new ApiError(error.code, message, error.code === 'index_not_found' ? 400 : error.status);
     }
   }
-}
-
-function pagingText({ mode, first, second }: FederationPaging, total: number): string {
-  if (mode === 'offset') return `"limit":${second},"offset":${first},"estimatedTotalHits":${total}`;
-  const pages = second === 0 ? 0 : Math.ceil(total / second);
-  return `"hitsPerPage":${second},"page":${first},"totalPages":${pages},"totalHits":${total}`;
 }

@@ -1,10 +1,11 @@
 // /multi-search: without federation every query is a search of its own, answered in the order of the request.
 import { toByteText } from '../../shared/core/byte-text.js';
-import { atQuery, readFederation } from '../../shared/core/federation-request.js';
-import { readSearchBody, type SearchQuery } from '../../shared/core/search-request.js';
+import { atQuery, readFederation, readIndexQuery } from '../../shared/core/federation-request.js';
+import type { SearchQuery } from '../../shared/core/search-request.js';
 import type { ProxyContext } from '../context.js';
 import { NodeMustJudge, runFederation } from './federation.js';
 import { referToNode } from './refer.js';
+import { runAll } from './run-all.js';
 import { runSearch, type SearchOutcome } from './run-search.js';
 
 interface IndexQuery {
@@ -12,24 +13,14 @@ interface IndexQuery {
   query: SearchQuery;
 }
 
-/** Queries that run at the same time; more wait, so that one request cannot take all connections. */
-const PARALLEL = 16;
-
 /** Runs the queries of a body. Throws the error of the first one that fails, naming it as Meilisearch does. */
 export async function runMultiSearch(ctx: ProxyContext, body: unknown): Promise<SearchOutcome> {
   if (isFederated(body)) return runFederated(ctx, body);
   const queries = readQueries(body);
   if (queries === null) return refer(ctx, body);
-  const outcomes: (SearchOutcome | Error)[] = new Array(queries.length);
-  let next = 0;
-  const work = async (): Promise<void> => {
-    while (next < queries.length) {
-      const position = next++;
-      const { uid, query } = queries[position]!;
-      outcomes[position] = await runSearch(ctx, uid, query).catch((error: Error) => error);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(PARALLEL, queries.length) }, work));
+  const outcomes = await runAll(queries, ({ uid, query }) =>
+    runSearch(ctx, uid, query).catch((error: Error) => error),
+  );
   const results: string[] = [];
   const unavailable: number[] = [];
   for (const [position, outcome] of outcomes.entries()) {
@@ -61,21 +52,11 @@ function readQueries(body: unknown): IndexQuery[] | null {
   if (body === null || typeof body !== 'object' || Array.isArray(body)) return null;
   const { queries, federation: _, ...unknown } = body as { queries?: unknown; federation?: unknown };
   if (Object.keys(unknown).length > 0 || !Array.isArray(queries)) return null;
-  const read = queries.map(readQuery);
+  const read = queries.map((item) => {
+    const query = readIndexQuery(item);
+    return query?.options === null ? query : null;
+  });
   return read.includes(null) ? null : (read as IndexQuery[]);
-}
-
-/** Paging may be null here, unlike in a search of one index. */
-const NULLABLE = ['offset', 'limit', 'showPerformanceDetails'] as const;
-
-function readQuery(item: unknown): IndexQuery | null {
-  if (item === null || typeof item !== 'object' || Array.isArray(item)) return null;
-  const { indexUid, federationOptions, ...rest } = item as Record<string, unknown>;
-  if (typeof indexUid !== 'string' || !/^[a-zA-Z0-9_-]{1,400}$/.test(indexUid)) return null;
-  if (federationOptions !== undefined && federationOptions !== null) return null;
-  for (const name of NULLABLE) if (rest[name] === null) delete rest[name];
-  const query = readSearchBody(rest);
-  return query === null ? null : { uid: indexUid, query };
 }
 
 async function refer(ctx: ProxyContext, body: unknown): Promise<never> {

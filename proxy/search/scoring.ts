@@ -16,7 +16,7 @@ import { ApiError } from '../../shared/core/errors.js';
 import { bareHits } from '../../shared/core/federation-plan.js';
 import { fieldText, showHit } from '../../shared/core/hits.js';
 import { scanObject } from '../../shared/core/json-scan.js';
-import { pagingText } from '../../shared/core/search-answer.js';
+import { PAGING_MEMBERS, pagingText } from '../../shared/core/search-answer.js';
 import { planSearch, type SearchPlan } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
 import { SHARD_FIELD, shardMark, type TopologyIndex } from '../../shared/core/topology.js';
@@ -134,14 +134,12 @@ function rescore(text: string, plan: SearchPlan, scores: HitScores): string {
   const hits = order.slice(skip, skip + take).map((at) => showScored(all[at]!, plan, first[at]));
   const members = [`"hits":[${hits.join(',')}]`];
   for (const [key, value] of answer.rest) {
-    if (PAGING.has(key)) continue;
+    if (PAGING_MEMBERS.has(key)) continue;
     members.push(`"${key}":${value}`);
-    if (key === 'processingTimeMs') members.push(pagingText(plan, totalOf(answer)));
+    if (key === 'processingTimeMs') members.push(pagingText(plan.paging, totalOf(answer)));
   }
   return `{${members.join(',')}}`;
 }
-
-const PAGING = new Set('limit offset estimatedTotalHits page hitsPerPage totalPages totalHits'.split(' '));
 
 /** What Meilisearch adds to a hit. */
 const ADDED = new Set(['_formatted', '_rankingScore', '_rankingScoreDetails', '_geoDistance', '_vectors']);

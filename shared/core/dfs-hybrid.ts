@@ -3,10 +3,10 @@
 import { cutAnswer, totalOf } from './answer.js';
 import { type ScoreGroup, scoreGroups } from './dfs-score.js';
 import { DistinctValues } from './distinct.js';
-import { compareRawIds, detailsText, fieldText, type HitView, showHit } from './hits.js';
-import { scanObject } from './json-scan.js';
+import { BARE_VIEW, compareRawIds, detailsText, fieldText, type HitView, showHit } from './hits.js';
+import { memberText } from './json-scan.js';
 import { compareParts } from './merge-keys.js';
-import { pagingText } from './search-answer.js';
+import { PAGING_MEMBERS, pagingText } from './search-answer.js';
 import { planSearch, type SearchPlan } from './search-plan.js';
 import type { SearchQuery } from './search-request.js';
 import type { TopologyIndex } from './topology.js';
@@ -78,18 +78,10 @@ export function planHybrid(plan: SearchPlan, index: TopologyIndex): HybridSearch
   };
 }
 
-const RAW: HitView = {
-  drop: new Set(),
-  dropFormatted: new Set(),
-  showDetails: true,
-  hiddenRule: null,
-  displayed: null,
-};
-
 /** A plan whose merged hits are still as nodes sent them. */
 function rawPlan(query: SearchQuery, index: TopologyIndex): SearchPlan {
   const plan = planSearch(query, index);
-  return { ...plan, spread: () => ({ ...plan.spread(), view: RAW }) };
+  return { ...plan, spread: () => ({ ...plan.spread(), view: BARE_VIEW }) };
 }
 
 interface HybridHit {
@@ -129,23 +121,14 @@ export function fuseHybrid(
   const view = viewOf(plan);
   const members = [`"hits":[${page.map((hit) => showHit(hit.text, 0, view)).join(',')}]`];
   for (const [key, value] of base.rest) {
-    if (PAGING.has(key)) continue;
-    if (key === 'processingTimeMs') members.push(`"${key}":${processingTimeMs}`, pagingText(plan, total));
+    if (PAGING_MEMBERS.has(key)) continue;
+    if (key === 'processingTimeMs')
+      members.push(`"${key}":${processingTimeMs}`, pagingText(plan.paging, total));
     else if (key !== 'semanticHitCount') members.push(`"${key}":${value}`);
   }
   members.push(`"semanticHitCount":${page.filter((hit) => hit.isSemantic).length}`);
   return `{${members.join(',')}}`;
 }
-
-const PAGING = new Set([
-  'limit',
-  'offset',
-  'estimatedTotalHits',
-  'page',
-  'hitsPerPage',
-  'totalPages',
-  'totalHits',
-]);
 
 function viewOf(plan: SearchPlan): HitView {
   const { view } = plan.spread();
@@ -159,7 +142,7 @@ function readHits(answer: string, plan: SearchPlan): HybridHit[] {
   for (let i = 0; i + 1 < hits.length; i += 2) {
     const hit = text.slice(hits[i]!, hits[i + 1]!);
     const details = detailsText(hit, 0, hit.length) ?? '{}';
-    const score = scoreOf(hit);
+    const score = Number(memberText(hit, 0, '_rankingScore') ?? 0);
     out.push({
       text: hit,
       id: (plan.primaryKey === null ? null : fieldText(hit, 0, plan.primaryKey)) ?? hit,
@@ -169,15 +152,6 @@ function readHits(answer: string, plan: SearchPlan): HybridHit[] {
     });
   }
   return out;
-}
-
-function scoreOf(hit: string): number {
-  const members = scanObject(hit, 0);
-  for (let i = members.length - 5; i >= 0; i -= 4) {
-    if (hit.slice(members[i]! + 1, members[i + 1]! - 1) !== '_rankingScore') continue;
-    return Number(hit.slice(members[i + 2]!, members[i + 3]!));
-  }
-  return 0;
 }
 
 /** Both lists are walked at once; a vector hit wins a tie, and each document counts once. */

@@ -1,6 +1,6 @@
 // What nodes are asked for a federation: each query by itself, and what several queries of one index match together.
 import type { FederatedQuery, Federation } from './federation-request.js';
-import type { HitView } from './hits.js';
+import { BARE_VIEW, type HitView } from './hits.js';
 import { type SearchPlan, withShards } from './search-plan.js';
 import type { SearchQuery } from './search-request.js';
 
@@ -22,15 +22,6 @@ export function ownSearch(
   };
 }
 
-/** Hits as they come from nodes: they are compared before they are shown. */
-const BARE: HitView = {
-  drop: new Set(),
-  dropFormatted: new Set(),
-  showDetails: true,
-  hiddenRule: null,
-  displayed: null,
-};
-
 /** The same plan with everything that nodes add left in the hits, also where one node answers alone. */
 export function bareHits(plan: SearchPlan): SearchPlan {
   const spread = plan.spread();
@@ -42,8 +33,8 @@ export function bareHits(plan: SearchPlan): SearchPlan {
   const alone = JSON.stringify(facets === null ? rest : { ...rest, facets });
   return {
     ...plan,
-    alone: { body: `${alone.slice(0, -1)},`, view: BARE },
-    spread: () => ({ ...spread, view: BARE }),
+    alone: { body: `${alone.slice(0, -1)},`, view: BARE_VIEW },
+    spread: () => ({ ...spread, view: BARE_VIEW }),
   };
 }
 

@@ -1,7 +1,7 @@
 // Reads a federated multi-search as Meilisearch 1.50 would. What it refuses, or what Miroir cannot do, is left to a
 // node: null means so.
 import { ApiError } from './errors.js';
-import { readSearchBody, type SearchQuery } from './search-request.js';
+import { type Paging, readPaging, readSearchBody, type SearchQuery } from './search-request.js';
 
 export interface FederatedQuery {
   readonly uid: string;
@@ -13,23 +13,12 @@ export interface FederatedQuery {
 
 export interface Federation {
   readonly queries: readonly FederatedQuery[];
-  readonly paging: FederationPaging;
+  readonly paging: Paging;
   /** Patterns of facets by index; null asks for none. */
   readonly facetsByIndex: ReadonlyMap<string, readonly string[] | null>;
   readonly mergeFacets: { readonly maxValues: number | null } | null;
   readonly distinct: string | null;
   readonly showPerformanceDetails: boolean;
-}
-
-export interface FederationPaging {
-  readonly mode: 'offset' | 'page';
-  readonly skip: number;
-  readonly take: number;
-  /** From the top. */
-  readonly required: number;
-  /** offset and limit, or page and hitsPerPage. */
-  readonly first: number;
-  readonly second: number;
 }
 
 const INDEX_UID = /^[a-zA-Z0-9_-]{1,400}$/;
@@ -60,7 +49,7 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 const isObject = (value: unknown): value is Record<string, unknown> =>
   value !== null && typeof value === 'object' && !Array.isArray(value);
 
-/** The request in a parsed body, or null when a node must say what is wrong with it. */
+/** The federation in a parsed body, or null when a node must say what is wrong with it. */
 export function readFederation(body: unknown): Federation | null {
   if (!isObject(body) || Object.keys(body).some((key) => key !== 'queries' && key !== 'federation'))
     return null;
@@ -85,20 +74,26 @@ export function readFederation(body: unknown): Federation | null {
   return { queries: list, paging, facetsByIndex, mergeFacets: merge, distinct, showPerformanceDetails };
 }
 
-function readFederatedQuery(item: unknown, at: number, distinct: string | null): FederatedQuery | null {
+/** One query of a multi-search, federated or not, with the options that it has for a federation. */
+export function readIndexQuery(item: unknown): { uid: string; query: SearchQuery; options: unknown } | null {
   if (!isObject(item)) return null;
   const { indexUid, federationOptions = null, ...rest } = item;
   if (typeof indexUid !== 'string' || !INDEX_UID.test(indexUid)) return null;
-  const weight = readWeight(federationOptions);
-  if (weight === null) return null;
   for (const name of NULLABLE) if (rest[name] === null) delete rest[name];
   const query = readSearchBody(rest);
-  if (query === null) return null;
+  return query === null ? null : { uid: indexUid, query, options: federationOptions };
+}
+
+function readFederatedQuery(item: unknown, at: number, distinct: string | null): FederatedQuery | null {
+  const read = readIndexQuery(item);
+  const weight = read === null ? null : readWeight(read.options);
+  if (read === null || weight === null) return null;
+  const { uid, query } = read;
   if (NOT_IN_QUERIES.some((name) => (query[name] ?? null) !== null)) return null;
   if ((query.facets ?? []).length > 0 || query.useNetwork) return null;
   if (distinct !== null && (query.distinct ?? null) !== null) return null;
   const { facets, useNetwork, ...plain } = query;
-  return { uid: indexUid, query: plain, weight, position: at };
+  return { uid, query: plain, weight, position: at };
 }
 
 /** The other options belong to Meilisearch's own network of nodes. */
@@ -132,28 +127,12 @@ function readMergeFacets(value: unknown): { maxValues: number | null } | null | 
     : undefined;
 }
 
-const DEFAULT_LIMIT = 20;
-
-function readFederationPaging(federation: Record<string, unknown>): FederationPaging | null {
-  const { limit = DEFAULT_LIMIT, offset = 0, page = null, hitsPerPage = null } = federation;
-  if (!isCount(limit) || !isCount(offset)) return null;
-  if (page !== null && !isCount(page)) return null;
-  if (hitsPerPage !== null && !isCount(hitsPerPage)) return null;
-  if (page === null && hitsPerPage === null) {
-    return {
-      mode: 'offset',
-      skip: offset,
-      take: limit,
-      required: offset + limit,
-      first: offset,
-      second: limit,
-    };
-  }
-  const number = page ?? 1;
-  const size = hitsPerPage ?? DEFAULT_LIMIT;
-  const shown = { mode: 'page', first: number, second: size } as const;
-  if (number === 0) return { ...shown, skip: 0, take: 0, required: 0 };
-  return { ...shown, skip: (number - 1) * size, take: size, required: number * size };
+function readFederationPaging(federation: Record<string, unknown>): Paging | null {
+  const { limit, offset, page = null, hitsPerPage = null } = federation;
+  if ([limit, offset].some((value) => value !== undefined && !isCount(value))) return null;
+  if ([page, hitsPerPage].some((value) => value !== null && !isCount(value))) return null;
+  const given = { limit, offset, page, hitsPerPage } as Parameters<typeof readPaging>[0];
+  return readPaging(given, Number.POSITIVE_INFINITY);
 }
 
 /** Names the query that an error is about, as Meilisearch does. A missing index is the body's fault here. */

@@ -17,6 +17,15 @@ export interface HitView {
   readonly displayed: readonly string[] | null;
 }
 
+/** Hits as they come from nodes, for what compares them before they are shown. */
+export const BARE_VIEW: HitView = {
+  drop: new Set(),
+  dropFormatted: new Set(),
+  showDetails: true,
+  hiddenRule: null,
+  displayed: null,
+};
+
 /** The view for an index when nothing was added to the client's query but the hidden field. */
 export function plainView(primaryKey: string | null): HitView {
   const drop = new Set([SHARD_FIELD]);

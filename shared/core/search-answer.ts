@@ -5,6 +5,7 @@ import { countValues, cutDistribution, type FacetRules, mergeDistributions, merg
 import { fieldText, showHit, showHits } from './hits.js';
 import { mergeHits, type PlacedHit } from './merge.js';
 import { canLeaveDistinctToMerge, type SearchPlan } from './search-plan.js';
+import type { Paging } from './search-request.js';
 
 /** The answer of a node that held every shard asked for: the same but for what is hidden. */
 export function relayAnswer(text: string, plan: SearchPlan): string {
@@ -81,7 +82,7 @@ export function mergeAnswers(
     `"query":${first.get('query') ?? '""'}`,
     ...(first.has('queryVector') ? [`"queryVector":${first.get('queryVector')}`] : []),
     `"processingTimeMs":${processingTimeMs}`,
-    pagingText(plan, total),
+    pagingText(plan.paging, total),
     ...facetTexts(answers, plan, total),
   ];
   for (const key of ['requestUid', 'metadata', 'performanceDetails']) {
@@ -115,9 +116,19 @@ function uncountedParts(
   );
 }
 
+/** What pagingText writes. */
+export const PAGING_MEMBERS: ReadonlySet<string> = new Set([
+  'limit',
+  'offset',
+  'estimatedTotalHits',
+  'page',
+  'hitsPerPage',
+  'totalPages',
+  'totalHits',
+]);
+
 /** The members that tell about pages. */
-export function pagingText(plan: SearchPlan, total: number): string {
-  const { mode, first, second } = plan.paging;
+export function pagingText({ mode, first, second }: Paging, total: number): string {
   if (mode === 'offset') return `"limit":${second},"offset":${first},"estimatedTotalHits":${total}`;
   const pages = second === 0 ? 0 : Math.ceil(total / second);
   return `"hitsPerPage":${second},"page":${first},"totalPages":${pages},"totalHits":${total}`;

@@ -123,11 +123,10 @@ export function readSearchParams(params: Iterable<readonly [string, string]>): S
     body[name] = readParam(name, value);
   }
   if (Object.keys(hybrid).length > 0) body.hybrid = hybrid;
+  // What is missing is named otherwise than in a body.
   const needsEmbedder = hybrid.semanticRatio !== undefined || body.vector !== undefined;
   if (needsEmbedder && hybrid.embedder === undefined) return null;
   if (Number.isNaN(hybrid.semanticRatio)) return null;
-  // Named otherwise than in a body.
-  if (body.vector !== undefined && hybrid.embedder === undefined) return null;
   if (Array.isArray(body.vector) && body.vector.some(Number.isNaN)) return null;
   // Words for an unknown locale differ from those for a body.
   const locales = (body.locales ?? []) as string[];
@@ -182,7 +181,7 @@ export interface Paging {
   readonly mode: 'offset' | 'page';
   readonly skip: number;
   readonly take: number;
-  /** From the top, capped by the index's maxTotalHits. */
+  /** From the top, capped by the index's maxTotalHits; of a federation, not capped. */
   readonly required: number;
   /** offset and limit, or page and hitsPerPage, as the answer repeats them. */
   readonly first: number;
@@ -192,7 +191,10 @@ export interface Paging {
 const DEFAULT_LIMIT = 20;
 
 /** The paging of a query: page and hitsPerPage win over offset and limit. */
-export function readPaging(query: SearchQuery, maxTotalHits: number): Paging {
+export function readPaging(
+  query: Pick<SearchQuery, 'offset' | 'limit' | 'page' | 'hitsPerPage'>,
+  maxTotalHits: number,
+): Paging {
   const { page = null, hitsPerPage = null } = query;
   if (page === null && hitsPerPage === null) {
     const offset = query.offset ?? 0;
