@@ -1,5 +1,6 @@
 // Settings of an index: Meilisearch's keys and defaults, merging, and which attribute is filterable or sortable.
 import { ApiError } from '../shared/core/errors.js';
+import { RELEVANCY_RULES } from '../shared/core/setting-table.js';
 import { defaultSettings as meilisearchDefaults } from '../shared/core/settings.js';
 
 export interface FilterableRule {
@@ -82,16 +83,7 @@ const SETS = new Set([
   'separatorTokens',
   'dictionary',
 ]);
-const RULES = new Set([
-  'words',
-  'typo',
-  'proximity',
-  'attribute',
-  'attributeRank',
-  'wordPosition',
-  'sort',
-  'exactness',
-]);
+const RULES = new Set([...RELEVANCY_RULES, 'sort']);
 
 function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -1,22 +1,16 @@
 // Gathers what BM25 must know of a corpus: how many documents there are, how many have each term, and how long they are
 // on average. One request a node, and none while nothing was written.
 import { type CorpusStatistics, documentLength } from '../../shared/core/bm25.js';
-import { toKeyText } from '../../shared/core/byte-text.js';
 import { matchesOf } from '../../shared/core/dfs-hits.js';
 import { multiBody, readMulti } from '../../shared/core/dfs-multi.js';
 import { memberText, scanArray } from '../../shared/core/json-scan.js';
-import { readTerms, readWordSettings, termText } from '../../shared/core/query-terms.js';
+import { readTerms, termText, wordSettings } from '../../shared/core/query-terms.js';
 import { withShards } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
+import { searchSettings } from '../../shared/core/search-settings.js';
 import type { NodeId, TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { scatter } from '../scatter.js';
-
-/** Key texts of the searchable attributes, or null for all. */
-export function searchableKeys(index: TopologyIndex): string[] | null {
-  const own = index.settings.searchableAttributes;
-  return Array.isArray(own) && !own.includes('*') ? own.map((name) => toKeyText(String(name))) : null;
-}
 
 /** A query's terms as BM25 counts them. */
 export interface ScoredQuery {
@@ -42,7 +36,7 @@ export function readScoredQuery(query: SearchQuery, index: TopologyIndex): Score
     ...(attributesToSearchOn ? { attributesToSearchOn } : {}),
     ...(locales ? { locales } : {}),
   };
-  const read = readTerms(query.q!, readWordSettings(index.settings));
+  const read = readTerms(query.q!, wordSettings(index));
   if (read === null) return { terms: [q], queries: [{ q, ...own }] };
   if (read.terms.length === 0) return null;
   const texts = read.terms.map((_, at) => termText(read, at));
@@ -143,7 +137,7 @@ async function sampleLengths(
   hold: TopologyHold,
   index: TopologyIndex,
 ): Promise<Map<NodeId, number>> {
-  const searchable = searchableKeys(index);
+  const searchable = searchSettings(index).searchable;
   const fields = searchable === null ? {} : { fields: index.settings.searchableAttributes };
   const request = (name: string, shards: readonly number[], offset: number) => {
     const body = JSON.stringify({ ...fields, offset, limit: PAGE });

@@ -11,17 +11,18 @@ import {
   rankByScore,
 } from '../../shared/core/bm25.js';
 import { toKeyText } from '../../shared/core/byte-text.js';
-import { printNumber } from '../../shared/core/dfs-hits.js';
 import { ApiError } from '../../shared/core/errors.js';
 import { bareHits } from '../../shared/core/federation-plan.js';
+import { floatText } from '../../shared/core/float-text.js';
 import { fieldText, showHit } from '../../shared/core/hits.js';
-import { scanObject } from '../../shared/core/json-scan.js';
+import { membersOf } from '../../shared/core/json-scan.js';
 import { PAGING_MEMBERS, pagingText } from '../../shared/core/search-answer.js';
-import { planSearch, type SearchPlan } from '../../shared/core/search-plan.js';
+import { openBody, planSearch, readOpenBody, type SearchPlan } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
+import { searchSettings } from '../../shared/core/search-settings.js';
 import { SHARD_FIELD, shardMark, type TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext } from '../context.js';
-import { type CorpusPart, gatherCorpus, readScoredQuery, searchableKeys } from './corpus.js';
+import { type CorpusPart, gatherCorpus, readScoredQuery } from './corpus.js';
 import { runSearch, type SearchOutcome } from './run-search.js';
 import { withIndex } from './spread-request.js';
 
@@ -79,9 +80,8 @@ function widen({ query, paging }: SearchPlan): SearchQuery {
 /** Asks for all fields: lengths need what the client may not even see. */
 function allFields(plan: SearchPlan): SearchPlan {
   const cut = (open: string): string => {
-    const body = JSON.parse(`${open}"":0}`) as SearchQuery & { ''?: number };
-    const { attributesToRetrieve, '': _, ...rest } = body;
-    return `${JSON.stringify({ ...rest, showRankingScoreDetails: true }).slice(0, -1)},`;
+    const { attributesToRetrieve: _, ...rest } = readOpenBody(open);
+    return openBody({ ...rest, showRankingScoreDetails: true });
   };
   return {
     ...plan,
@@ -112,7 +112,7 @@ class HitScores {
   }
 
   of(hit: string): HitScore {
-    const searchable = searchableKeys(this.index);
+    const searchable = searchSettings(this.index).searchable;
     const occurrences = countMatches(hit, 0, this.terms, searchable);
     const length = documentLength(hit, 0, searchable);
     const mark = fieldText(hit, 0, SHARD_FIELD)?.slice(1, -1) ?? '';
@@ -151,12 +151,15 @@ function showScored(hit: string, plan: SearchPlan, score: HitScore | undefined):
     (entry) => entry.split(':')[0]!,
   );
   const view = plan.alone.view;
-  const names = keysOf(hit);
+  const names = membersOf(hit, 0).map(([name]) => name);
   const hidden = names.filter((name) => !ADDED.has(name) && retrieved !== null && !retrieved.has(name));
   if (!query.showMatchesPosition) hidden.push('_matchesPosition');
   const seen = visibleFields([...(query.attributesToRetrieve ?? ['*']), ...formatted], settings.displayed);
   const text = fieldText(hit, 0, '_formatted');
-  const unformatted = text === null || seen === null ? [] : keysOf(text).filter((name) => !seen.has(name));
+  const unformatted =
+    text === null || seen === null
+      ? []
+      : membersOf(text, 0).flatMap(([name]) => (seen.has(name) ? [] : [name]));
   const shown = showHit(hit, 0, {
     ...view,
     drop: new Set([...view.drop, ...hidden]),
@@ -164,8 +167,8 @@ function showScored(hit: string, plan: SearchPlan, score: HitScore | undefined):
   });
   if (!query.showRankingScoreDetails || score === undefined) return shown;
   // The details are a hit's last member.
-  const order = keysOf(fieldText(hit, 0, '_rankingScoreDetails') ?? '{}').length;
-  const own = `{"order":${order},"score":${printNumber(score.score)},"documentLength":${score.length},"termFrequencies":${JSON.stringify(score.occurrences)}}`;
+  const order = membersOf(fieldText(hit, 0, '_rankingScoreDetails') ?? '{}', 0).length;
+  const own = `{"order":${order},"score":${floatText(score.score)},"documentLength":${score.length},"termFrequencies":${JSON.stringify(score.occurrences)}}`;
   return `${shown.slice(0, -2)},"miroirBm25":${own}}}`;
 }
 
@@ -178,12 +181,4 @@ function visibleFields(
   if (all) return displayed === null ? null : new Set(displayed.map(toKeyText));
   const shown = displayed === null ? list : list.filter((name) => displayed.includes(name));
   return new Set(shown.map(toKeyText));
-}
-
-function keysOf(object: string): string[] {
-  const members = scanObject(object, 0);
-  const keys: string[] = [];
-  for (let i = 0; i + 3 < members.length; i += 4)
-    keys.push(object.slice(members[i]! + 1, members[i + 1]! - 1));
-  return keys;
 }

@@ -1,6 +1,7 @@
 // Sets right what a node could not know about a hit: how many words of the whole query it matches, and whether it
 // begins with the query in words that another node has.
 import { rescored } from './dfs-score.js';
+import { floatText } from './float-text.js';
 import { detailsText } from './hits.js';
 import { memberText, scanObject } from './json-scan.js';
 
@@ -100,7 +101,7 @@ function replaceMembers(head: string, before: Details, after: Details, terms: nu
   const from = at + mark.length;
   const to = head.indexOf(',', from);
   const score = rescored(before, Number(head.slice(from, to)), after, terms);
-  return score === null ? head : head.slice(0, from) + printNumber(score) + head.slice(to);
+  return score === null ? head : head.slice(0, from) + floatText(score) + head.slice(to);
 }
 
 function replaceIn(details: string, edits: ReadonlyMap<string, string>): string {
@@ -116,16 +117,10 @@ function replaceIn(details: string, edits: ReadonlyMap<string, string>): string 
 
 function printDetail(detail: Detail): string {
   const members = Object.entries(detail).map(([key, value]) => {
-    const text = key === 'score' ? printNumber(value as number) : JSON.stringify(value);
+    const text = key === 'score' ? floatText(value as number) : JSON.stringify(value);
     return `"${key}":${text}`;
   });
   return `{${members.join(',')}}`;
-}
-
-/** A score as Meilisearch prints it. */
-export function printNumber(value: number): string {
-  if (Number.isInteger(value)) return `${value}.0`;
-  return Math.abs(value) < 1e-5 ? value.toExponential() : String(value);
 }
 
 /** The estimated or exact total of an answer. */

@@ -2,6 +2,7 @@
 // right. Details show most ranks as quotients only: what they are quotients of is found by trying.
 
 import { type KeyPart, mergeKey } from './merge-keys.js';
+import { RELEVANCY_RULES } from './setting-table.js';
 
 interface Rank {
   rank: number;
@@ -59,16 +60,7 @@ export function scoreGroups(text: string, score: number): ScoreGroup[] {
   });
 }
 
-const RANKED = new Set([
-  'words',
-  'typo',
-  'proximity',
-  'attribute',
-  'attributeRank',
-  'wordPosition',
-  'exactness',
-  'skipped',
-]);
+const RANKED = new Set([...RELEVANCY_RULES, 'skipped']);
 
 function isDetails(group: ScoreGroup | Details): group is Details {
   return typeof group === 'object' && !('kind' in group);

@@ -1,14 +1,15 @@
 // Rule `exactness` over many nodes: which words a node knows decides which of its hits it calls exact. Only hits that
 // are called so are looked into, and only where the hit itself does not prove that the node knows the words.
 import { cutAnswer } from './answer.js';
-import { fromByteText, toKeyText } from './byte-text.js';
+import { fromByteText } from './byte-text.js';
 import { correctRows } from './dfs-correction.js';
 import { type Correction, judgedWords, judgeExactness, matchesOf } from './dfs-hits.js';
 import { detailsText } from './hits.js';
 import { scanObject } from './json-scan.js';
-import { type QueryTerms, readTerms, readWordSettings, termText, type WordSettings } from './query-terms.js';
+import { type QueryTerms, readTerms, termText, wordSettings } from './query-terms.js';
 import type { SearchPlan } from './search-plan.js';
 import type { SearchQuery } from './search-request.js';
+import { searchSettings } from './search-settings.js';
 import type { TopologyIndex } from './topology.js';
 
 /** Asks a source several searches in one request; null when it does not answer. Texts are byte texts. */
@@ -25,25 +26,12 @@ export function mayHaveTerms({ q }: SearchQuery): boolean {
   return q !== undefined && q !== null && /\S[^\p{L}\p{N}]+\S/u.test(q);
 }
 
-const wordSettings = new WeakMap<TopologyIndex, WordSettings>();
-
-function wordSettingsOf(index: TopologyIndex): WordSettings {
-  let settings = wordSettings.get(index);
-  if (settings === undefined) {
-    settings = readWordSettings(index.settings);
-    wordSettings.set(index, settings);
-  }
-  return settings;
-}
-
 /** The terms of a query that nodes may judge differently; null for a single one, and where words cannot be told. */
 export function sharedTerms(query: SearchQuery, index: TopologyIndex): SharedTerms | null {
   if (!mayHaveTerms(query) || query.locales) return null;
-  const terms = readTerms(query.q!, wordSettingsOf(index));
+  const terms = readTerms(query.q!, wordSettings(index));
   if (terms === null || terms.terms.length < 2) return null;
-  const own = index.settings.searchableAttributes;
-  const names = Array.isArray(own) ? own.map(String) : ['*'];
-  return { ...terms, searchable: names.includes('*') ? null : names.map(toKeyText) };
+  return { ...terms, searchable: searchSettings(index).searchable };
 }
 
 /** The body that asks whether a node knows a term's very word, in whatever documents it has. */
@@ -70,7 +58,6 @@ export class ExactnessGuard {
     body: string,
     ask: (source: number, body: string) => Promise<string | null>,
   ): Promise<string | null> {
-    if (!isSuspect(text)) return text;
     const answer = cutAnswer(text);
     const unproven = this.unprovenTerms(answer.text, answer.hits);
     if (unproven.size === 0) return text;

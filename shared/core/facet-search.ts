@@ -4,7 +4,7 @@ import { compareBytes, fromByteText, toByteText } from './byte-text.js';
 import { ApiError } from './errors.js';
 import { normalizeFacet } from './facets.js';
 import { facetSearchable, filterableMatch } from './filterable-match.js';
-import { scanArray, scanObject } from './json-scan.js';
+import { membersOf, scanArray } from './json-scan.js';
 import { findHiddenFilter, judgeFilter } from './search-judge.js';
 import { withShards } from './search-plan.js';
 import type { SearchQuery } from './search-request.js';
@@ -164,7 +164,7 @@ export function mergeFacetHits(
   rules: FacetHitRules,
   processingTimeMs: number,
 ): string {
-  const bodies = answers.map((text) => membersOf(text, 0));
+  const bodies = answers.map((text) => new Map(membersOf(text, 0)));
   const lists = bodies.map((members) => readHits(members.get('facetHits') ?? '[]', rules));
   const shown =
     rules.sortBy === 'alpha'
@@ -181,20 +181,11 @@ export function noFacetHits(query: FacetSearchQuery): string {
   return `{"facetHits":[],"facetQuery":${facetQuery},"processingTimeMs":0}`;
 }
 
-function membersOf(text: string, start: number): Map<string, string> {
-  const members = scanObject(text, start);
-  const out = new Map<string, string>();
-  for (let i = 0; i + 3 < members.length; i += 4) {
-    out.set(text.slice(members[i]! + 1, members[i + 1]! - 1), text.slice(members[i + 2]!, members[i + 3]!));
-  }
-  return out;
-}
-
 function readHits(text: string, rules: FacetHitRules): FacetHit[] {
   const places = scanArray(text, 0);
   const out: FacetHit[] = [];
   for (let i = 0; i + 1 < places.length; i += 2) {
-    const hit = membersOf(text, places[i]!);
+    const hit = new Map(membersOf(text, places[i]!));
     const raw = hit.get('value')!;
     const identity = normalizeFacet(raw.slice(1, -1));
     const walkKey = rules.searched ? `${searchTerm(identity)}\0${identity}` : identity;

@@ -1,7 +1,7 @@
 // Merges facet distributions and statistics of disjoint shards into those of one node. Works on raw text: the order
 // of keys is part of the answer, and a JavaScript object would reorder keys that look like numbers.
 import { compareBytes, fromByteText, toByteText } from './byte-text.js';
-import { scanObject } from './json-scan.js';
+import { membersOf } from './json-scan.js';
 import { SHARD_FIELD } from './topology.js';
 
 export interface FacetRules {
@@ -33,10 +33,10 @@ export function mergeDistributions(
   stats: readonly string[],
   rules: FacetRules,
 ): string {
-  const numericFields = new Set(stats.flatMap((text) => membersOf(text).map(([field]) => field)));
+  const numericFields = new Set(stats.flatMap((text) => membersOf(text, 0).map(([field]) => field)));
   const fields = new Map<string, Map<string, FacetValue>>();
   for (const text of distributions) {
-    for (const [field, values] of membersOf(text)) {
+    for (const [field, values] of membersOf(text, 0)) {
       if (field === SHARD_FIELD || field === rules.hidden) continue;
       let merged = fields.get(field);
       if (!merged) {
@@ -50,25 +50,12 @@ export function mergeDistributions(
   return `{${names.map((name) => `"${name}":${writeValues(name, fields.get(name)!, rules)}`).join(',')}}`;
 }
 
-/** The members of an object, as their texts. */
-export function membersOf(text: string): [key: string, value: string][] {
-  const members = scanObject(text, 0);
-  const out: [string, string][] = [];
-  for (let i = 0; i + 3 < members.length; i += 4) {
-    out.push([
-      text.slice(members[i]! + 1, members[i + 1]! - 1),
-      text.slice(members[i + 2]!, members[i + 3]!),
-    ]);
-  }
-  return out;
-}
-
 /** A number as Rust prints it: no exponent, no plus sign. */
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
 
 function addValues(merged: Map<string, FacetValue>, values: string, mayBeNumeric: boolean): void {
   let inNumbers = mayBeNumeric;
-  for (const [key, raw] of membersOf(values)) {
+  for (const [key, raw] of membersOf(values, 0)) {
     // A node lists numbers before strings, so the first key that is no number ends them.
     inNumbers &&= NUMBER.test(key);
     const normalized = inNumbers ? key : normalizeFacet(key);
@@ -123,9 +110,9 @@ function writeCut(numbers: FacetValue[], strings: FacetValue[], byCount: boolean
 
 /** One node's `facetDistribution` in its own order, cut to the user's number of values. */
 export function cutDistribution(distribution: string, stats: readonly string[], rules: FacetRules): string {
-  const numericFields = new Set(stats.flatMap((text) => membersOf(text).map(([field]) => field)));
+  const numericFields = new Set(stats.flatMap((text) => membersOf(text, 0).map(([field]) => field)));
   const out: string[] = [];
-  for (const [field, values] of membersOf(distribution)) {
+  for (const [field, values] of membersOf(distribution, 0)) {
     if (field === SHARD_FIELD || field === rules.hidden) continue;
     const merged = new Map<string, FacetValue>();
     addValues(merged, values, numericFields.has(field));
@@ -141,9 +128,9 @@ export function cutDistribution(distribution: string, stats: readonly string[], 
 export function mergeStats(stats: readonly string[], hidden: string | null): string {
   const fields = new Map<string, { min: string; max: string }>();
   for (const text of stats) {
-    for (const [field, value] of membersOf(text)) {
+    for (const [field, value] of membersOf(text, 0)) {
       if (field === SHARD_FIELD || field === hidden) continue;
-      const bounds = new Map(membersOf(value));
+      const bounds = new Map(membersOf(value, 0));
       const min = bounds.get('min')!;
       const max = bounds.get('max')!;
       const known = fields.get(field);
@@ -168,9 +155,9 @@ export function countValues(distributions: readonly string[], field: string): { 
   const union = new Set<string>();
   let sum = 0;
   for (const text of distributions) {
-    for (const [name, values] of membersOf(text)) {
+    for (const [name, values] of membersOf(text, 0)) {
       if (name !== field) continue;
-      for (const [key] of membersOf(values)) {
+      for (const [key] of membersOf(values, 0)) {
         union.add(normalizeFacet(key));
         sum++;
       }

@@ -1,7 +1,7 @@
 // Facets of a federation: one index's facets over several nodes, and those of several indexes put together.
 import { compareBytes, fromByteText, toByteText, toKeyText } from './byte-text.js';
-import { type FacetRules, membersOf, mergeDistributions, mergeStats } from './facets.js';
-import { memberText } from './json-scan.js';
+import { type FacetRules, mergeDistributions, mergeStats } from './facets.js';
+import { membersOf, memberText } from './json-scan.js';
 
 export interface IndexFacets {
   readonly uid: string;
@@ -33,7 +33,7 @@ export function mergeNodeFacets(
 export function inconsistentFacet(indexes: readonly IndexFacets[]): string | null {
   const orders = new Map<string, boolean>();
   for (const index of indexes) {
-    for (const [field] of membersOf(index.distribution)) {
+    for (const [field] of membersOf(index.distribution, 0)) {
       const byCount = sortsByCount(index, field);
       if ((orders.get(field) ?? byCount) !== byCount) return field;
       orders.set(field, byCount);
@@ -71,10 +71,10 @@ export function facetMembers(
 function mergedDistribution(indexes: readonly IndexFacets[], maxValues: number | null): string {
   const fields = new Map<string, { byCount: boolean; values: Map<string, number> }>();
   for (const index of indexes) {
-    for (const [field, counts] of membersOf(index.distribution)) {
+    for (const [field, counts] of membersOf(index.distribution, 0)) {
       const known = fields.get(field) ?? { byCount: sortsByCount(index, field), values: new Map() };
       fields.set(field, known);
-      for (const [value, count] of membersOf(counts)) {
+      for (const [value, count] of membersOf(counts, 0)) {
         known.values.set(value, (known.values.get(value) ?? 0) + Number(count));
       }
     }

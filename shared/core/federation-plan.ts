@@ -1,7 +1,7 @@
 // What nodes are asked for a federation: each query by itself, and what several queries of one index match together.
 import type { FederatedQuery, Federation } from './federation-request.js';
 import { BARE_VIEW, type HitView } from './hits.js';
-import { type SearchPlan, withShards } from './search-plan.js';
+import { openBody, readOpenBody, type SearchPlan, withShards } from './search-plan.js';
 import type { SearchQuery } from './search-request.js';
 
 /** A query as a search of its own: its first hits, with all that is compared between queries. */
@@ -25,15 +25,12 @@ export function ownSearch(
 /** The same plan with everything that nodes add left in the hits, also where one node answers alone. */
 export function bareHits(plan: SearchPlan): SearchPlan {
   const spread = plan.spread();
-  const body = JSON.parse(`${spread.body}"":0}`) as SearchQuery & { ''?: number };
-  delete body[''];
   // A facet that only the merge needs is not for the node that answers alone.
-  const { facets: _, ...rest } = body;
+  const { facets: _, ...rest } = readOpenBody(spread.body);
   const facets = plan.query.facets ?? null;
-  const alone = JSON.stringify(facets === null ? rest : { ...rest, facets });
   return {
     ...plan,
-    alone: { body: `${alone.slice(0, -1)},`, view: BARE_VIEW },
+    alone: { body: openBody(facets === null ? rest : { ...rest, facets }), view: BARE_VIEW },
     spread: () => ({ ...spread, view: BARE_VIEW }),
   };
 }

@@ -1,19 +1,9 @@
 // Which ranking rules of two queries Meilisearch compares with each other, and whether it can.
 import { searchKind } from './dfs-hybrid.js';
 import type { SearchQuery } from './search-request.js';
-import { RANKING_RULES } from './setting-table.js';
+import { RANKING_RULES, RELEVANCY_RULES } from './setting-table.js';
 
 export type RuleKind = 'relevancy' | 'asc' | 'desc' | 'geo asc' | 'geo desc';
-
-const RELEVANCY = new Set([
-  'words',
-  'typo',
-  'proximity',
-  'attribute',
-  'attributeRank',
-  'wordPosition',
-  'exactness',
-]);
 
 /** The kinds of rules that decide a query, by the user's own settings; neighbours in relevancy are one. */
 export function ruleKinds(query: SearchQuery, rankingRules: unknown): RuleKind[] {
@@ -37,7 +27,7 @@ export function ruleKinds(query: SearchQuery, rankingRules: unknown): RuleKind[]
     if (rule === 'sort') {
       if (!met.has(rule)) for (const item of query.sort ?? []) addSort(item);
       met.add(rule);
-    } else if (RELEVANCY.has(rule)) {
+    } else if (RELEVANCY_RULES.has(rule)) {
       if (placeholder) continue;
       if (semantic) {
         // The first rule of relevancy is the vectors' place; after a sorted field, another one ends the rules.

@@ -1,10 +1,10 @@
 // Compares hits of different queries as one Meilisearch does: neighbouring relevancy rules fused into one number, times
 // the query's weight, then sort values, then what comes after.
-import { compareBytes } from './byte-text.js';
+import { compareParts, type RuleDetail, type SortPart, sortPart } from './merge-keys.js';
 
 export type WeightedValue =
   | { readonly kind: 'score'; readonly score: number; readonly exact: boolean }
-  | { readonly kind: 'sort'; readonly asc: boolean; readonly value: unknown }
+  | SortPart
   | { readonly kind: 'geo'; readonly asc: boolean; readonly distance: number | null };
 
 export interface WeightedHit {
@@ -16,21 +16,6 @@ export interface WeightedHit {
   readonly isSemantic: boolean;
 }
 
-interface Detail {
-  order: number;
-  score?: number;
-  matchingWords?: number;
-  maxMatchingWords?: number;
-  typoCount?: number;
-  maxTypoCount?: number;
-  attributeRankingOrderScore?: number;
-  queryWordDistanceScore?: number;
-  matchType?: string;
-  value?: unknown;
-  distance?: number | null;
-  similarity?: number | null;
-}
-
 /** What one rule contributes: its share, and in how many steps it is counted where that is known. */
 interface Part {
   share: number;
@@ -39,7 +24,7 @@ interface Part {
 
 /** What a hit is compared by, from its details as byte text and its `_rankingScore`. */
 export function weigh(details: string, rankingScore: number, weight: number, position: number): WeightedHit {
-  const rules = Object.entries(JSON.parse(details) as Record<string, Detail>);
+  const rules = Object.entries(JSON.parse(details) as Record<string, RuleDetail>);
   rules.sort((left, right) => left[1].order - right[1].order);
   const groups: (Part[] | WeightedValue)[] = [];
   const terms = rules.find(([name]) => name === 'words')?.[1].matchingWords ?? 1;
@@ -61,16 +46,16 @@ export function weigh(details: string, rankingScore: number, weight: number, pos
   return { values, global: rankingScore * weight, position, isSemantic };
 }
 
-function otherValue(name: string, detail: Detail, weight: number): WeightedValue {
+function otherValue(name: string, detail: RuleDetail, weight: number): WeightedValue {
   if (name === 'vectorSort') return { kind: 'score', score: (detail.similarity ?? 0) * weight, exact: true };
   const asc = !name.endsWith(':desc');
   if (name.startsWith('_geoPoint(') && 'distance' in detail) {
     return { kind: 'geo', asc, distance: detail.distance ?? null };
   }
-  return { kind: 'sort', asc, value: detail.value ?? null };
+  return sortPart(detail.value, !asc);
 }
 
-function relevancyParts(name: string, detail: Detail, terms: number): Part[] | null {
+function relevancyParts(name: string, detail: RuleDetail, terms: number): Part[] | null {
   const score = detail.score ?? 0;
   switch (name) {
     case 'words':
@@ -97,7 +82,7 @@ function relevancyParts(name: string, detail: Detail, terms: number): Part[] | n
 
 const MATCH_SHARES: Record<string, number> = { exactMatch: 1, matchesStart: 2 / 3, noExactMatch: 1 / 3 };
 
-function exactnessParts({ matchType, matchingWords, maxMatchingWords }: Detail): Part[] {
+function exactnessParts({ matchType, matchingWords, maxMatchingWords }: RuleDetail): Part[] {
   const type: Part = { share: MATCH_SHARES[matchType ?? ''] ?? 1 / 3, steps: 3 };
   // Only what is no exact match tells how many words are exact; otherwise all are.
   if (matchingWords === undefined || maxMatchingWords === undefined) return [type, { share: 1, steps: null }];
@@ -105,7 +90,7 @@ function exactnessParts({ matchType, matchingWords, maxMatchingWords }: Detail):
   return [type, { share: (matchingWords + 1) / steps, steps }];
 }
 
-function attributeParts(detail: Detail, terms: number): Part[] {
+function attributeParts(detail: RuleDetail, terms: number): Part[] {
   const { attributeRankingOrderScore: rank = 0, queryWordDistanceScore: distance = 0, score = 0 } = detail;
   const steps = rank > score ? Math.round((1 - distance) / (rank - score)) : null;
   return [
@@ -176,7 +161,7 @@ function compareValue(left: WeightedValue, right: WeightedValue): number | null 
     return Math.abs(difference) <= tolerance(left.exact && right.exact) ? 0 : difference;
   }
   if (left.kind === 'sort' && right.kind === 'sort') {
-    return left.asc === right.asc ? compareSortValues(left.asc, left.value, right.value) : null;
+    return left.descending === right.descending ? -compareParts(left, right) : null;
   }
   if (left.kind === 'geo' && right.kind === 'geo') {
     if (left.asc !== right.asc) return null;
@@ -188,17 +173,4 @@ function compareValue(left: WeightedValue, right: WeightedValue): number | null 
     return Math.abs(difference) <= Number.EPSILON ? 0 : difference;
   }
   return null;
-}
-
-function compareSortValues(asc: boolean, left: unknown, right: unknown): number {
-  const rank = (value: unknown): number =>
-    typeof value === 'number' ? 2 : typeof value === 'string' ? 1 : 0;
-  if (rank(left) !== rank(right)) return rank(left) - rank(right);
-  const order =
-    typeof left === 'string' && typeof right === 'string'
-      ? compareBytes(left, right)
-      : typeof left === 'number' && typeof right === 'number'
-        ? left - right
-        : 0;
-  return asc ? -order : order;
 }

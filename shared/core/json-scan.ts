@@ -118,6 +118,16 @@ export function scanArray(text: string, at: number): number[] {
   }
 }
 
+/** The members of the object that opens at `at`: keys as key texts, values as they stand. */
+export function membersOf(text: string, at: number): [key: string, value: string][] {
+  const found = scanObject(text, at);
+  const out: [string, string][] = [];
+  for (let i = 0; i + 3 < found.length; i += 4) {
+    out.push([text.slice(found[i]! + 1, found[i + 1]! - 1), text.slice(found[i + 2]!, found[i + 3]!)]);
+  }
+  return out;
+}
+
 /** The value of a member as text, or null when the object has none; the last one counts, as for a JSON parser. */
 export function memberText(text: string, at: number, key: string): string | null {
   const found = scanObject(text, at);

@@ -22,11 +22,14 @@ export interface GeoPart {
 export type KeyPart = number | SortPart | GeoPart;
 export type MergeKey = readonly KeyPart[];
 
-interface Detail {
+/** What a ranking rule says of a hit in its `_rankingScoreDetails`; which of it depends on the rule. */
+export interface RuleDetail {
   order: number;
   score?: number;
   matchingWords?: number;
+  maxMatchingWords?: number;
   typoCount?: number;
+  maxTypoCount?: number;
   attributeRankingOrderScore?: number;
   queryWordDistanceScore?: number;
   matchType?: string;
@@ -43,7 +46,7 @@ const MATCH_TYPES: Record<string, number> = { exactMatch: 0, matchesStart: 1, no
  * of the first document of a bucket only.
  */
 export function mergeKey(details: string, readPoint: () => Point | null): MergeKey {
-  const rules = Object.entries(JSON.parse(details) as Record<string, Detail>);
+  const rules = Object.entries(JSON.parse(details) as Record<string, RuleDetail>);
   rules.sort((left, right) => left[1].order - right[1].order);
   const key: KeyPart[] = [];
   for (const [name, detail] of rules) pushParts(key, name, detail, readPoint);
@@ -74,7 +77,7 @@ export class KeyReader {
     let head = this.heads.get(text);
     if (head === undefined) {
       const whole = `${text}}`;
-      const rules = Object.values(JSON.parse(whole) as Record<string, Detail>);
+      const rules = Object.values(JSON.parse(whole) as Record<string, RuleDetail>);
       head = {
         parts: mergeKey(whole, () => null),
         lastOrder: Math.max(...rules.map((rule) => rule.order)),
@@ -85,7 +88,7 @@ export class KeyReader {
   }
 }
 
-function pushParts(key: KeyPart[], name: string, detail: Detail, readPoint: () => Point | null): void {
+function pushParts(key: KeyPart[], name: string, detail: RuleDetail, readPoint: () => Point | null): void {
   switch (name) {
     case 'words':
       key.push(-(detail.matchingWords ?? 0));
@@ -122,7 +125,8 @@ function pushParts(key: KeyPart[], name: string, detail: Detail, readPoint: () =
   key.push(sortPart(detail.value, descending));
 }
 
-function sortPart(value: unknown, descending: boolean): SortPart {
+/** The part of a value that a rule sorts by. */
+export function sortPart(value: unknown, descending: boolean): SortPart {
   if (typeof value === 'number') return { kind: 'sort', class: 0, value, descending };
   if (typeof value === 'string') return { kind: 'sort', class: 1, value, descending };
   return { kind: 'sort', class: 2, value: 0, descending };

@@ -1,5 +1,6 @@
 // Cuts a query into terms as Meilisearch's tokenizer does, for scripts whose words stand apart by separators. Where
 // that cannot be told from outside, it says so instead of guessing.
+import type { TopologyIndex } from './topology.js';
 
 /** A word or a phrase that documents must or may have. */
 export interface QueryTerm {
@@ -43,6 +44,18 @@ export function readWordSettings(settings: Readonly<Record<string, unknown>>): W
     stopWords: new Set(list('stopWords').map((word) => String(word).toLowerCase())),
     isPlain: own.every((name) => list(name).length === 0),
   };
+}
+
+const known = new WeakMap<TopologyIndex, WordSettings>();
+
+/** The settings of an index. A topology never changes, so they are read once. */
+export function wordSettings(index: TopologyIndex): WordSettings {
+  let settings = known.get(index);
+  if (settings === undefined) {
+    settings = readWordSettings(index.settings);
+    known.set(index, settings);
+  }
+  return settings;
 }
 
 /** The terms of a query, or null where the words cannot be told. */

@@ -99,9 +99,15 @@ function without(names: readonly string[], present: readonly string[]): string[]
   return names.filter((name) => !present.includes(name));
 }
 
-function openBody(body: object): string {
+/** A body without its closing brace, to which paging and filter are added. */
+export function openBody(body: object): string {
   const text = JSON.stringify(body);
   return text === '{}' ? '{' : `${text.slice(0, -1)},`;
+}
+
+/** What openBody was given. */
+export function readOpenBody(open: string): SearchQuery {
+  return JSON.parse(`${open.replace(/,$/, '')}}`) as SearchQuery;
 }
 
 /** How many hits a node beside others is asked for: one more than wanted, which tells whether the cut splits a tie. */
@@ -129,8 +135,7 @@ export function canLeaveDistinctToMerge(plan: SearchPlan): boolean {
 
 /** The same search with the distinct field left to the merge. */
 export function withoutDistinct(plan: SearchPlan): SearchPlan {
-  const { distinct: _, ...body } = JSON.parse(`${plan.spread().body}"":0}`) as SearchQuery & { ''?: number };
-  delete body[''];
+  const { distinct: _, ...body } = readOpenBody(plan.spread().body);
   const spread = { ...plan.spread(), body: openBody(body) };
   return { ...plan, spread: () => spread, nodesDecideDistinct: false };
 }

@@ -9,6 +9,8 @@ export interface SearchSettings {
   readonly displayed: readonly string[] | null;
   /** Patterns of the user's filterable attributes. */
   readonly filterable: readonly string[];
+  /** Key texts of the searchable attributes, or null for all. */
+  readonly searchable: readonly string[] | null;
   readonly sortable: readonly string[];
   readonly hasSortRule: boolean;
   readonly distinct: string | null;
@@ -43,6 +45,7 @@ export function readSearchSettings(
   primaryKey: string | null,
 ): SearchSettings {
   const displayed = names(settings.displayedAttributes);
+  const searchable = names(settings.searchableAttributes);
   const faceting = record(settings.faceting);
   const rules = settings.rankingRules;
   const limited = displayed === null || displayed.includes('*') ? null : displayed;
@@ -50,6 +53,7 @@ export function readSearchSettings(
   return {
     displayed: limited,
     filterable: patterns(settings.filterableAttributes),
+    searchable: searchable === null || searchable.includes('*') ? null : searchable.map(toKeyText),
     sortable: names(settings.sortableAttributes) ?? [],
     hasSortRule: !Array.isArray(rules) || rules.includes('sort'),
     distinct: typeof settings.distinctAttribute === 'string' ? settings.distinctAttribute : null,

@@ -65,6 +65,11 @@ export const RANKING_RULES = [
   'wordPosition',
   'exactness',
 ];
+/** The ranking rules that judge by words; `attribute` stands for two of them. */
+export const RELEVANCY_RULES: ReadonlySet<string> = new Set([
+  ...RANKING_RULES.filter((rule) => rule !== 'sort'),
+  'attribute',
+]);
 const FOR_SORTING = ['_geoPoint'];
 const FOR_FILTERING = ['_geoRadius', '_geoBoundingBox', '_geoPolygon'];
 

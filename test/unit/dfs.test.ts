@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { correctRows } from '../../shared/core/dfs-correction.js';
-import { correctHit, judgeExactness, printNumber } from '../../shared/core/dfs-hits.js';
+import { correctHit, judgeExactness } from '../../shared/core/dfs-hits.js';
 import { multiBody, readMulti } from '../../shared/core/dfs-multi.js';
 import { rescored } from '../../shared/core/dfs-score.js';
 import { dropStages } from '../../shared/core/dfs-stages.js';
 import { ExactnessGuard, sharedTerms } from '../../shared/core/dfs-words.js';
+import { floatText } from '../../shared/core/float-text.js';
 import { readTerms, readWordSettings, termText, withoutTerms } from '../../shared/core/query-terms.js';
 import { nodeBody, planSearch } from '../../shared/core/search-plan.js';
 import { sampleIndex } from '../support/sample-topology.js';
@@ -168,7 +169,7 @@ describe('scores', () => {
   });
 
   it('are printed as Meilisearch prints them', () => {
-    expect([1, 0.5, 2 / 3, 0.000001].map(printNumber)).toEqual(['1.0', '0.5', '0.6666666666666666', '1e-6']);
+    expect([1, 0.5, 2 / 3, 0.000001].map(floatText)).toEqual(['1.0', '0.5', '0.6666666666666666', '1e-6']);
   });
 });
 
