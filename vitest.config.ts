@@ -1,4 +1,5 @@
-// Test projects: unit (no server), node (single nodes), workflow (a Temporal server), e2e (whole clusters).
+// Test projects: unit (no server), node (single nodes), workflow (a Temporal server), e2e (whole
+// clusters), chaos (whole clusters whose processes are killed).
 import { defineConfig } from 'vitest/config';
 
 const shared = { pool: 'forks' as const, hookTimeout: 60_000 };
@@ -18,6 +19,7 @@ export default defineConfig({
       { test: { ...shared, name: 'node', include: ['test/node/**/*.test.ts'], testTimeout: 60_000 } },
       { test: { ...shared, ...cluster, name: 'workflow', include: ['test/workflow/**/*.test.ts'] } },
       { test: { ...shared, ...cluster, name: 'e2e', include: ['test/e2e/**/*.test.ts'] } },
+      { test: { ...shared, ...cluster, name: 'chaos', include: ['test/chaos/**/*.test.ts'] } },
     ],
   },
 });

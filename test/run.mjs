@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { prepare, run } from '../prepare.mjs';
 
 /** In this order: what fails fastest comes first. */
-const PROJECTS = ['unit', 'node', 'workflow', 'e2e'];
-const NEED_TEMPORAL = ['workflow', 'e2e'];
+const PROJECTS = ['unit', 'node', 'workflow', 'e2e', 'chaos'];
+const NEED_TEMPORAL = ['workflow', 'e2e', 'chaos'];
 const bin = (name) => join('node_modules', '.bin', name);
 
 await prepare();

@@ -72,6 +72,11 @@ export class Cluster {
     return `sqlite:${join(this.dir, 'miroir.db')}`;
   }
 
+  /** A proxy's address. */
+  urlOf(proxy: MemberName): string {
+    return this.urls.get(proxy)!;
+  }
+
   /** The configuration that worker, proxies and the CLI of this fleet share. */
   get env(): Record<string, string> {
     const { replicationFactor = 2, shardCount = 8, masterKey } = this.options;

@@ -1,0 +1,158 @@
+// The fleet under chaos: real processes of one cluster, with a Temporal server that can be killed too.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Topology } from '../../shared/core/topology.js';
+import { startTemporal, type TemporalServer } from '../../shared/io/temporal-server.js';
+import { createRandom } from '../../up/tour/random.js';
+import { Cluster } from '../support/cluster.js';
+import { ChaosClient } from './client.js';
+
+export interface FleetSize {
+  nodes: number;
+  proxies: number;
+  workers: number;
+  shardCount: number;
+}
+
+export interface ChangeView {
+  change: { id: string; status: string } | null;
+  error?: string | null;
+  moves: { id: string; phase: string }[];
+}
+
+/** What anything may take on a busy machine before it counts as stuck. */
+const STUCK_MS = 300_000;
+
+export class ChaosFleet {
+  /** The proxies that clients know, by name. */
+  readonly proxies = new Map<string, string>();
+  readonly workers = new Set<string>();
+  readonly admin: ChaosClient;
+  private nextName = 1;
+
+  private constructor(
+    readonly cluster: Cluster,
+    private temporal: TemporalServer,
+    private readonly temporalDir: string,
+    private readonly seed: number,
+  ) {
+    this.admin = this.client(cluster.adminKey);
+  }
+
+  static async start(size: FleetSize, seed: number, env: Record<string, string>): Promise<ChaosFleet> {
+    const dir = mkdtempSync(join(tmpdir(), 'miroir-chaos-'));
+    const temporal = await startTemporal({ dbFile: join(dir, 'temporal.db'), uiPort: null });
+    const cluster = new Cluster(temporal.address, { replicationFactor: 2, shardCount: size.shardCount, env });
+    const fleet = new ChaosFleet(cluster, temporal, dir, seed);
+    try {
+      for (let at = 0; at < size.proxies; at += 1) await fleet.addProxy();
+      for (let at = 0; at < size.workers; at += 1) await fleet.addWorker();
+      const nodes = await Promise.all(Array.from({ length: size.nodes }, () => cluster.spawnNode()));
+      const added = { nodes: nodes.map(({ id }) => fleet.nodeInput(id)) };
+      await fleet.waitForChange(await fleet.startChange('POST', '/_miroir/nodes', added));
+      return fleet;
+    } catch (error) {
+      await fleet.stop();
+      throw error;
+    }
+  }
+
+  /** A client that knows all proxies. */
+  client(key: string | null = null): ChaosClient {
+    return new ChaosClient(() => [...this.proxies.values()], createRandom(this.seed + this.nextName++), key);
+  }
+
+  async addProxy(): Promise<string> {
+    const name = `proxy-${this.nextName++}`;
+    await this.cluster.startProxy(name);
+    this.proxies.set(name, this.cluster.urlOf(name));
+    return name;
+  }
+
+  async addWorker(): Promise<string> {
+    const name = `worker-${this.nextName++}`;
+    await this.cluster.startWorker(name);
+    this.workers.add(name);
+    return name;
+  }
+
+  /** Kills Temporal at once and starts it again, with its data, on the same port. */
+  async restartTemporal(pauseMs: number): Promise<void> {
+    const port = Number(this.temporal.address.split(':')[1]);
+    this.temporal.kill();
+    await this.temporal.ended;
+    await sleep(pauseMs);
+    this.temporal = await startTemporal({
+      dbFile: join(this.temporalDir, 'temporal.db'),
+      uiPort: null,
+      port,
+    });
+    if (!this.temporal.address.endsWith(`:${port}`)) throw new Error(`port ${port} was taken meanwhile`);
+  }
+
+  async topology(): Promise<Topology> {
+    return (await this.admin.ask('GET', '/_miroir/topology')).body as Topology;
+  }
+
+  nodeInput(id: string): { id: string; url: string; key: string } {
+    const { url, masterKey } = this.cluster.nodes.get(id)!;
+    return { id, url, key: masterKey };
+  }
+
+  /** Starts a change; one whose answer was lost is found again. Throws when it is refused. */
+  async startChange(method: string, path: string, body?: unknown): Promise<string> {
+    for (;;) {
+      const reply = await this.admin.ask(method, path, body, true);
+      const { changeId, code } = reply.body as { changeId?: string; code?: string };
+      if (changeId !== undefined) return changeId;
+      if (code !== 'miroir_change_in_progress') throw new Error(`${method} ${path}: ${reply.text}`);
+      const running = (await this.admin.ask('GET', '/_miroir/rebalance')).body as ChangeView;
+      if (running.change !== null && ['running', 'needs-attention'].includes(running.change.status))
+        return running.change.id;
+      await sleep(100);
+    }
+  }
+
+  async viewChange(id: string): Promise<ChangeView> {
+    return (await this.admin.ask('GET', `/_miroir/rebalance/${id}`)).body as ChangeView;
+  }
+
+  /** Waits for the end of a change; moves that wait for an operator are tried again. Answers how it ended. */
+  async waitForChange(id: string): Promise<{ status: string; error: string | null }> {
+    return this.until(`the end of change ${id}`, async () => {
+      const { change, error } = await this.viewChange(id);
+      if (change?.status === 'needs-attention')
+        await this.admin.ask('POST', '/_miroir/rebalance/retry', {}, true);
+      const ended = ['done', 'failed', 'aborted'].includes(change?.status ?? '');
+      return ended ? { status: change!.status, error: error ?? null } : null;
+    });
+  }
+
+  /** Waits until every shard has as many in-sync replicas as it should. */
+  async waitForRedundancy(): Promise<void> {
+    await this.until('the redundancy of every shard', async () => {
+      const { indexes } = await this.topology();
+      const lacking = indexes.some(
+        (index) =>
+          index.deletedSeq === null &&
+          index.shards.some(
+            (replicas) =>
+              replicas.filter(({ state }) => state === 'in-sync').length < index.replicationFactor,
+          ),
+      );
+      return lacking ? null : true;
+    });
+  }
+
+  async until<T>(what: string, probe: () => Promise<T | null>): Promise<T> {
+    return this.cluster.until(what, STUCK_MS, probe);
+  }
+
+  async stop(): Promise<void> {
+    await this.cluster.stop();
+    await this.temporal.stop();
+    rmSync(this.temporalDir, { recursive: true, force: true, maxRetries: 3 });
+  }
+}

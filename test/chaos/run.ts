@@ -1,0 +1,300 @@
+// One chaos run: writers and searchers go on while every change of the topology meets a fault; in between, and at the
+// end, everything is held against the history. Every random choice comes from the seed; the interleaving does not.
+import { Api } from '../../up/admin-api.js';
+import { checkReplicas, type ReplicaCheck } from '../../up/tour/checks.js';
+import { createRandom, type Random } from '../../up/tour/random.js';
+import { makeDocuments } from '../support/traffic.js';
+import { chooseChange } from './changes.js';
+import { type Fault, type FaultRecord, type Probe, strike } from './faults.js';
+import { ChaosFleet, type FleetSize } from './fleet.js';
+import { ChaosSearcher, type SearchTally } from './searcher.js';
+import { ChaosWriter } from './writer.js';
+
+export interface ChaosOptions extends FleetSize {
+  seed: number;
+  /** The run ends after so many changes, or after so many minutes, whichever comes first. */
+  changes: number;
+  minutes: number;
+  writers: number;
+  pauseMs: number;
+  faults: readonly Fault[];
+  /** Changes between two looks at everything. */
+  checkEvery: number;
+  env?: Record<string, string>;
+  say: (line: string) => void;
+}
+
+export interface ChaosReport {
+  seed: number;
+  minutes: number;
+  changes: Record<string, number>;
+  /** Changes that ended otherwise than done, with what they said. */
+  unfinished: string[];
+  faults: FaultRecord[];
+  writes: { acknowledged: number; unanswered: number; refused: string[]; retries: Record<string, number> };
+  documents: { expected: number; found: number; lost: string[]; resurrected: string[]; wrong: string[] };
+  /** Documents that a search did not show as they were when their task had succeeded. */
+  stale: string[];
+  staleChecks: number;
+  searches: Omit<SearchTally, 'slowestMs'> & { slowestMs: number; retries: Record<string, number> };
+  replicas: ReplicaCheck;
+  checks: number;
+}
+
+const CALM_DOCUMENTS = 300;
+
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const { say } = options;
+  const fleet = await ChaosFleet.start(options, options.seed, options.env ?? {});
+  const run = new ChaosRun(options, fleet, createRandom(options.seed));
+  try {
+    say(
+      `${options.nodes} nodes, ${options.proxies} proxies, ${options.workers} workers; seed ${options.seed}`,
+    );
+    await run.load();
+    return await run.go();
+  } catch (error) {
+    say(fleet.cluster.tails());
+    throw error;
+  } finally {
+    run.halt();
+    await fleet.stop();
+  }
+}
+
+class ChaosRun {
+  private readonly writers: ChaosWriter[];
+  private readonly searcher: ChaosSearcher;
+  private readonly clients;
+  private readonly begun = performance.now();
+  private isWriting = false;
+  private isSearching = false;
+  private loops: Promise<void>[] = [];
+  private searching: Promise<void> = Promise.resolve();
+  private readonly report: ChaosReport;
+
+  constructor(
+    private readonly options: ChaosOptions,
+    private readonly fleet: ChaosFleet,
+    private readonly random: Random,
+  ) {
+    this.clients = Array.from({ length: options.writers + 1 }, () => fleet.client());
+    this.writers = this.clients.slice(0, options.writers).map(
+      (client, at) =>
+        new ChaosWriter({
+          name: `w${at}`,
+          index: 'busy',
+          client,
+          random: createRandom(options.seed * 1_000 + at),
+          pauseMs: options.pauseMs,
+        }),
+    );
+    this.searcher = new ChaosSearcher(this.clients.at(-1)!, 'calm', 20);
+    this.report = {
+      seed: options.seed,
+      minutes: 0,
+      changes: {},
+      unfinished: [],
+      faults: [],
+      writes: { acknowledged: 0, unanswered: 0, refused: [], retries: {} },
+      documents: { expected: 0, found: 0, lost: [], resurrected: [], wrong: [] },
+      stale: [],
+      staleChecks: 0,
+      searches: { ...this.searcher.tally, retries: {} },
+      replicas: { shards: 0, exact: 0, misplaced: 0, unequal: 0, examples: [] },
+      checks: 0,
+    };
+  }
+
+  async load(): Promise<void> {
+    const { admin } = this.fleet;
+    const settings = {
+      filterableAttributes: ['id', 'color', 'rank', 'group', 'writer'],
+      sortableAttributes: ['rank'],
+    };
+    for (const index of ['calm', 'busy']) {
+      await this.settle(await admin.ask('POST', '/indexes', { uid: index, primaryKey: 'id' }, true));
+      await this.settle(await admin.ask('PATCH', `/indexes/${index}/settings`, settings, true));
+    }
+    await this.settle(
+      await admin.ask('POST', '/indexes/calm/documents', makeDocuments(0, CALM_DOCUMENTS), true),
+    );
+    await this.searcher.prepare(CALM_DOCUMENTS);
+  }
+
+  async go(): Promise<ChaosReport> {
+    const { options, report } = this;
+    this.startSearching();
+    this.startWriting();
+    const untilMs = this.begun + options.minutes * 60_000;
+    for (let count = 1; count <= options.changes && performance.now() < untilMs; count += 1) {
+      await this.changeUnderFault(count);
+      if (count % options.checkEvery === 0) await this.check();
+    }
+    await this.check();
+    this.halt();
+    await Promise.all([...this.loops, this.searching]);
+    report.minutes = (performance.now() - this.begun) / 60_000;
+    report.writes.retries = sumRetries(this.clients.slice(0, -1));
+    report.searches = { ...this.searcher.tally, retries: sumRetries([this.clients.at(-1)!]) };
+    return report;
+  }
+
+  halt(): void {
+    this.isWriting = false;
+    this.isSearching = false;
+  }
+
+  private async changeUnderFault(count: number): Promise<void> {
+    const { fleet, random, report, options } = this;
+    const change = await chooseChange(fleet, random);
+    const fault = options.faults[(count - 1) % options.faults.length]!;
+    const changeId = await fleet.startChange(change.method, change.path, change.body);
+    await this.waitForMoment(changeId);
+    const record = await strike(fault, fleet, random, this.searcher, this.probe);
+    report.faults.push(record);
+    const { status, error } = await fleet.waitForChange(changeId);
+    report.changes[change.kind] = (report.changes[change.kind] ?? 0) + 1;
+    if (status !== 'done') report.unfinished.push(`${change.kind} met ${fault}: ${status}, ${error}`);
+    if (change.node !== undefined) await this.endNode(change.node);
+    await fleet.waitForRedundancy();
+    const times = `accepted after ${seconds(record.acceptedMs)}, succeeded after ${seconds(record.succeededMs)}`;
+    options.say(
+      `${count}: ${change.kind} met "${fault}" (${record.victim}), ${status}; a write was ${times}`,
+    );
+  }
+
+  /** A fault comes when a random share of the moves is done: at a state of the change, not at a time. */
+  private async waitForMoment(changeId: string): Promise<void> {
+    const share = this.random.below(100) / 100;
+    await this.fleet.until(`moves of change ${changeId}`, async () => {
+      const { change, moves } = await this.fleet.viewChange(changeId);
+      if (['done', 'failed', 'aborted'].includes(change?.status ?? '')) return true;
+      const done = moves.filter(({ phase }) => phase === 'done').length;
+      return moves.length > 0 && done >= Math.floor(share * moves.length) ? true : null;
+    });
+  }
+
+  /** Ends the process of a node that does not, or not any more, belong to the fleet. */
+  private async endNode(id: string): Promise<void> {
+    const { nodes } = await this.fleet.topology();
+    if (nodes.some((node) => node.id === id)) return;
+    await this.fleet.cluster.kill(id);
+  }
+
+  /** One write of its own, by a client that retries as every client does. */
+  private readonly probe: Probe = async () => {
+    const begun = performance.now();
+    const client = this.fleet.client();
+    const document = [{ id: 'probe', group: 'probe', revision: Math.round(begun) }];
+    const accepted = await client.ask('POST', '/indexes/probe/documents?primaryKey=id', document, true);
+    const acceptedMs = performance.now() - begun;
+    await this.settle(accepted);
+    return { acceptedMs, succeededMs: performance.now() - begun };
+  };
+
+  private async settle(reply: { status: number; text: string; body: unknown }): Promise<void> {
+    if (reply.status !== 202) throw new Error(`refused: ${reply.status} ${reply.text}`);
+    const { taskUid } = reply.body as { taskUid: number };
+    await this.fleet.until(`task ${taskUid}`, async () => {
+      const task = (await this.fleet.admin.ask('GET', `/tasks/${taskUid}`)).body as { status?: string };
+      if (task.status === 'failed') throw new Error(`task ${taskUid}: ${JSON.stringify(task)}`);
+      return task.status === 'succeeded' ? true : null;
+    });
+  }
+
+  private startSearching(): void {
+    this.isSearching = true;
+    this.searching = (async () => {
+      while (this.isSearching) await this.searcher.step();
+    })();
+    this.searching.catch(() => this.halt());
+  }
+
+  private startWriting(): void {
+    this.isWriting = true;
+    this.loops = this.writers.map(async (writer) => {
+      while (this.isWriting) await writer.step();
+    });
+    for (const loop of this.loops) loop.catch(() => this.halt());
+  }
+
+  /** Lets the writers pause, waits until everything is still, and holds every document and replica against the history. */
+  private async check(): Promise<void> {
+    const { fleet, report } = this;
+    this.isWriting = false;
+    await Promise.all(this.loops);
+    await fleet.until('all tasks to end', async () => {
+      const open = await fleet.admin.ask('GET', '/tasks?statuses=enqueued,processing&limit=1');
+      return (open.body as { total: number }).total === 0 ? true : null;
+    });
+    await fleet.waitForRedundancy();
+    const found = await this.readAll();
+    report.documents = { expected: 0, found: 0, lost: [], resurrected: [], wrong: [] };
+    report.writes = { ...report.writes, acknowledged: 0, unanswered: 0, refused: [] };
+    report.stale = [];
+    report.staleChecks = 0;
+    for (const [at, writer] of this.writers.entries()) {
+      const own = new Map([...found].filter(([id]) => id.startsWith(`w${at}-`)));
+      const verdict = writer.history.judge(own);
+      report.documents.expected += verdict.expected;
+      report.documents.found += verdict.found;
+      for (const key of ['lost', 'resurrected', 'wrong'] as const)
+        report.documents[key].push(...verdict[key].slice(0, 20));
+      report.writes.acknowledged += writer.history.acknowledged;
+      report.writes.unanswered += writer.history.unanswered;
+      report.writes.refused.push(...writer.refused);
+      report.stale.push(...writer.stale);
+      report.staleChecks += writer.checks;
+    }
+    const topology = await fleet.topology();
+    const nodes = topology.nodes.map(({ id }) => fleet.nodeInput(id));
+    report.replicas = await checkReplicas(topology, nodes);
+    report.checks += 1;
+    const { lost, resurrected, wrong } = report.documents;
+    const bad = lost.length + resurrected.length + wrong.length + report.stale.length;
+    this.options.say(
+      `look ${report.checks}: ${report.documents.found} documents, ${bad} of them not as written; ` +
+        `${report.replicas.exact} of ${report.replicas.shards} shards as they should lie`,
+    );
+    if (bad > 0) throw new ChaosFailure(report);
+    this.startWriting();
+  }
+
+  private async readAll(): Promise<Map<string, Record<string, unknown>>> {
+    const api = new Api([...this.fleet.proxies.values()][0]!, null);
+    const found = new Map<string, Record<string, unknown>>();
+    try {
+      for (let offset = 0; ; offset += 1_000) {
+        const page = await api.json<{ results: { id: string }[]; total: number }>(
+          'GET',
+          `/indexes/busy/documents?limit=1000&offset=${offset}`,
+        );
+        for (const document of page.results) found.set(document.id, document);
+        if (offset + 1_000 >= page.total) return found;
+      }
+    } finally {
+      await api.close();
+    }
+  }
+}
+
+/** The history was broken: the run ends at once, so that the fleet's logs still tell of it. */
+export class ChaosFailure extends Error {
+  constructor(readonly report: ChaosReport) {
+    super(
+      `the history is broken: ${JSON.stringify({ ...report.documents, stale: report.stale }).slice(0, 4_000)}`,
+    );
+  }
+}
+
+function sumRetries(clients: { tally: { retries: Record<string, number> } }[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const { tally } of clients)
+    for (const [trouble, count] of Object.entries(tally.retries)) sum[trouble] = (sum[trouble] ?? 0) + count;
+  return sum;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
