@@ -85,10 +85,11 @@ export function createActivities(deps: WorkerDeps) {
       }));
     },
 
-    /** Which replica goes when the move ends now: before its flip the target, after it the source. */
-    async sideToDelete(moveId: string): Promise<'source' | 'target'> {
+    /** Which replica goes when the move ends now: before its flip the target (of a drop none), after it the source. */
+    async sideToDelete(moveId: string): Promise<'source' | 'target' | 'none'> {
       const move = await store.readMove(moveId);
-      return move !== null && move.flippedEpoch !== null ? 'source' : 'target';
+      if (move !== null && move.flippedEpoch !== null) return 'source';
+      return move?.kind === 'drop' ? 'none' : 'target';
     },
 
     async addNodes(changeId: string, nodes: ChangeNode[]): Promise<void> {

@@ -28,9 +28,10 @@ export async function moveShard(input: MoveInput): Promise<MoveResult> {
   let documents = 0;
   try {
     // One that is tried again may have flipped before it failed.
-    if ((await meta.sideToDelete(moveId)) === 'target') {
-      documents = await bringOver(input, steps, say);
-      say('flipping: the target becomes readable once every proxy knows');
+    const side = await meta.sideToDelete(moveId);
+    if (side === 'target') documents = await bringOver(input, steps, say);
+    if (side !== 'source') {
+      say(side === 'none' ? 'taking a surplus replica away' : 'flipping: the target becomes readable');
       await steps.flipShard.executeWithOptions({ summary: 'flip' }, [moveId]);
     }
     if (input.retentionMs > 0) {
@@ -102,18 +103,24 @@ async function bringOver(
 
 /**
  * Ends a move that does not go on: before its flip the target is emptied and the source stays as it was, after it the
- * source goes. Answers which of the two went; the store knows, whatever became of the flip's answer.
+ * source goes. Answers which of the two went (of a drop perhaps none); the store knows, whatever became of the flip's
+ * answer.
  */
 export async function settleMove(
   moveId: string,
   deadlineMs: number,
   undone: 'aborted' | 'skipped',
-): Promise<'source' | 'target'> {
+): Promise<'source' | 'target' | 'none'> {
   const steps = moveSteps(deadlineMs);
   let side = await meta.sideToDelete(moveId);
   if (side === 'target') {
     await steps.deleteReplica.executeWithOptions({ summary: 'clean up the target' }, [moveId, 'target']);
     // A flip that was under way may have come first; then the target has been left alone.
+    side = await meta.sideToDelete(moveId);
+  }
+  if (side === 'none') {
+    // A drop that is over can flip no more; one that flipped before goes on.
+    await meta.markMove(moveId, undone, null);
     side = await meta.sideToDelete(moveId);
   }
   if (side === 'source')

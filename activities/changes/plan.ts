@@ -13,6 +13,10 @@ export async function planChange(
   change: ValidatedChange,
   beat: Beat,
 ): Promise<{ moves: number; documents: number }> {
+  // A change is planned once: what a dead worker planned stands, moves of it may be under way.
+  const known = await deps.store.readChange(change.changeId);
+  if (known !== null && known.plannedAt !== null)
+    return { moves: known.plannedMoves, documents: known.plannedDocuments };
   for (const id of change.removed)
     await deps.store.setNodeState(id, 'draining', `change ${change.changeId} drains ${id}`);
   await demoteDead(deps, change);
@@ -33,6 +37,9 @@ export async function planChange(
     if (await deps.store.planMoves(change.changeId, topology.epoch, moves, documents))
       return { moves: moves.length, documents };
     await beat.sleep(20);
+    const planned = await deps.store.readChange(change.changeId);
+    if (planned !== null && planned.plannedAt !== null)
+      return { moves: planned.plannedMoves, documents: planned.plannedDocuments };
   }
 }
 
@@ -53,6 +60,7 @@ async function countDocuments(deps: ActivityDeps, moves: readonly NewMove[]): Pr
   const topology = await deps.store.readTopology();
   let total = 0;
   for (const move of moves) {
+    if (move.kind === 'drop') continue;
     const index = topology.indexes.find((candidate) => candidate.incarnation === move.incarnation);
     const name = index?.physicalNames[move.copyFrom];
     if (name === undefined) continue;

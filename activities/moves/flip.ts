@@ -1,12 +1,19 @@
 // Flip: the target becomes readable in one epoch; the step ends when no proxy can answer with an older one.
-import type { Store } from '../../shared/io/store.js';
+import type { MoveRow, Store } from '../../shared/io/store.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
 
+/**
+ * Reasons that pass. The target's stream is behind a task that has succeeded: readable now, it would hide that task.
+ * Or the others of a surplus replica are too few as yet: moves of the same shard are under way, or a node lags.
+ */
+const PASSING = new Set(['below-watermark', 'too-few-replicas']);
+
 export async function flipShard(deps: ActivityDeps, moveId: string, beat: Beat): Promise<{ epoch: number }> {
   const { store } = deps;
-  await store.updateMove(moveId, { phase: 'flip' });
+  const move = await store.updateMove(moveId, { phase: 'flip' });
+  if (move.kind === 'drop') await requireAnswering(deps, move);
   for (;;) {
     beat.report({ phase: 'flip' });
     await deps.faults.reach('flip.begin');
@@ -18,9 +25,13 @@ export async function flipShard(deps: ActivityDeps, moveId: string, beat: Beat):
       return { epoch: answer.epoch };
     }
     if (answer.reason === 'index-deleted') throw finalFailure('IndexDeleted', 'the index has been deleted');
-    if (answer.reason !== 'below-watermark')
+    if (!PASSING.has(answer.reason ?? ''))
       throw finalFailure('StaleEpoch', `the move may not flip: ${answer.reason ?? 'no reason given'}`);
-    // The target's stream is behind a task that has succeeded: readable now, it would hide that task.
+    if (move.kind === 'drop') {
+      const lastError = `the shard has too few in-sync replicas beside the one on ${move.sourceNode} as yet`;
+      await store.updateMove(moveId, { lastError });
+      await beat.sleep(200);
+    }
     await beat.sleep(20);
   }
 }
@@ -31,5 +42,22 @@ export async function awaitLeases(store: Store, epoch: number, beat: Beat): Prom
     const leases = await store.readLeases();
     if (leases.every((lease) => lease.oldestEpoch >= epoch)) return;
     await beat.sleep(20);
+  }
+}
+
+/** In-sync says what a node has confirmed, not that it lives: before a copy is given up those that stay must answer. */
+async function requireAnswering({ store, nodes }: ActivityDeps, move: MoveRow): Promise<void> {
+  const { indexes } = await store.readTopology();
+  const index = indexes.find((candidate) => candidate.incarnation === move.incarnation);
+  for (const { node, state } of index?.shards[move.shard] ?? []) {
+    if (node === move.sourceNode || state !== 'in-sync') continue;
+    const client = await nodes.client(node);
+    try {
+      await client.json({ method: 'GET', path: '/health', headersTimeoutMs: 3_000 });
+    } catch (error) {
+      throw new Error(
+        `the replica on ${move.sourceNode} is not taken away while node ${node}, which keeps the shard, does not answer: ${(error as Error).message}`,
+      );
+    }
   }
 }

@@ -9,6 +9,8 @@ export interface PlacementNode {
   readonly id: NodeId;
   readonly zone: string | null;
   readonly weight: number;
+  /** What is hashed for it, or null for its id: a node that replaces another has that one's. */
+  readonly placementKey?: string | null;
 }
 
 export interface PlacementInput {
@@ -77,7 +79,7 @@ interface Fleet {
 
 function prepareFleet(nodes: readonly PlacementNode[], hash: Hash64): Fleet {
   const sorted = nodes.filter((node) => node.weight > 0).sort((a, b) => (a.id < b.id ? -1 : 1));
-  const hashes = sorted.map((node) => hash(`node:${node.id}`));
+  const hashes = sorted.map((node) => hash(`node:${node.placementKey ?? node.id}`));
   const zoneKeys = sorted.map((node) => (node.zone === null ? `node:${node.id}` : `zone:${node.zone}`));
   // When every node is a zone of its own there is nothing to keep apart: one group is the same and faster.
   const distinct = [...new Set(zoneKeys)];

@@ -1,34 +1,48 @@
 // The plan of a change: the smallest diff between the committed replicas and the rendezvous target. Every leaving
-// replica is paired with an arriving one and goes only after it, so redundancy is never lowered.
+// replica is paired with an arriving one and goes only after it, so redundancy is never lowered; what is left over
+// beyond the replication factor is dropped at the end.
 import { type Hash64, placeShards } from './placement.js';
-import { isDemoted, isDiverged } from './replica-states.js';
+import { refusePlan } from './plan-capacity.js';
+import { diffShard, narrowTarget, pairByZone, type ShardDiff } from './plan-shard.js';
 import { spreadMoves } from './spread.js';
-import type { NodeId, Replica, Topology, TopologyIndex, TopologyNode } from './topology.js';
+import type { NodeId, Replica, Topology, TopologyIndex } from './topology.js';
+
+/** `copy` brings a replica to a target; `drop` only takes one away. */
+export type MoveKind = 'copy' | 'drop';
+
+/**
+ * Why a move is planned. `leaving`: the source's node gives its replicas up. `replaced`: the target's node takes the
+ * source's place. `missing`: the shard has fewer replicas than its replication factor. `diverged`: the target's replica
+ * differs from the others. `placement`: the target ranks before the source. `surplus`: more than the replication factor.
+ */
+export type MoveReason = 'leaving' | 'replaced' | 'missing' | 'diverged' | 'placement' | 'surplus';
 
 export interface PlannedMove {
+  kind: MoveKind;
+  reason: MoveReason;
   indexUid: string;
   incarnation: number;
   shard: number;
   /** Whose replica goes away after the flip, or null when a replica is added. */
   sourceNode: NodeId | null;
-  /** Where the documents are read from: always in-sync, the source itself where possible. */
+  /** Where the documents are read from: always in-sync, the source itself where possible. Of a drop the source. */
   copyFrom: NodeId;
+  /** Of a drop the source, too: nothing arrives anywhere. */
   targetNode: NodeId;
 }
 
-export interface SurplusReplica {
+/** A shard that nothing can be copied from. */
+export interface UnavailableShard {
   indexUid: string;
-  incarnation: number;
   shard: number;
-  node: NodeId;
 }
 
 export interface Plan {
   moves: PlannedMove[];
-  /** The fewest replicas that any plan to this target has to copy; `moves` has exactly so many. */
+  /** The fewest replicas that any plan to this target has to copy; `moves` copies exactly so many. */
   minimumReplicas: number;
-  /** Replicas beyond the replication factor: nothing has to be copied before they go. */
-  surplus: SurplusReplica[];
+  /** Only with lost nodes: shards without an in-sync replica elsewhere. They are left alone. */
+  unavailable: UnavailableShard[];
   /** Why no plan is possible, with what is missing; `moves` is then empty. */
   refusal: string | null;
 }
@@ -40,149 +54,120 @@ export interface PlanInput {
   hash: Hash64;
   /** Overrides the replication factor of every index; otherwise each index keeps its own. */
   replicationFactor?: number;
+  /**
+   * Nodes that are gone until they return: they receive nothing, nothing is read from them, and what they hold counts
+   * as missing and stays where it is. Never desired, even if named so.
+   */
+  lost?: ReadonlySet<NodeId>;
+  /** Plans only what puts each value into the place of its key; other replicas stay where they are. */
+  replaced?: ReadonlyMap<NodeId, NodeId>;
 }
 
 /** Plans the moves that bring every index to its target on `desiredNodes`. A fresh index needs none. */
 export function planMoves(input: PlanInput): Plan {
-  const { topology, hash } = input;
-  const refusal = refuse(input);
-  if (refusal !== null) return { moves: [], minimumReplicas: 0, surplus: [], refusal };
-  const desired = new Set(input.desiredNodes);
-  const nodes = topology.nodes.filter((node) => desired.has(node.id) && node.weight > 0);
-  const zones = new Map(topology.nodes.map((node) => [node.id, node.zone]));
-  const moves: PlannedMove[] = [];
-  const surplus: SurplusReplica[] = [];
-  const reads = new Map<NodeId, number>();
-  for (const index of topology.indexes) {
-    if (index.deletedSeq !== null) continue;
+  const planner = new Planner(input);
+  for (const index of input.topology.indexes) planner.add(index);
+  return planner.plan();
+}
+
+/** The same index by index, for callers that have other things to do in between. */
+export class Planner {
+  private refusal: string | null;
+  private readonly desired: ReadonlySet<NodeId>;
+  private readonly lost: ReadonlySet<NodeId>;
+  private readonly moves: PlannedMove[] = [];
+  private readonly unavailable: UnavailableShard[] = [];
+  private readonly reads = new Map<NodeId, number>();
+
+  constructor(private readonly input: PlanInput) {
+    this.lost = input.lost ?? new Set();
+    this.desired = new Set(input.desiredNodes.filter((id) => !this.lost.has(id)));
+    this.refusal = refusePlan({ ...input, desired: this.desired, lost: this.lost });
+  }
+
+  add(index: TopologyIndex): void {
+    if (index.deletedSeq !== null || this.refusal !== null) return;
+    const { topology, hash, replicationFactor } = this.input;
+    const factor = replicationFactor ?? index.replicationFactor;
     const targets = placeShards({
       incarnationKey: index.incarnation,
       shardCount: index.shardCount,
-      replicationFactor: input.replicationFactor ?? index.replicationFactor,
-      nodes,
+      replicationFactor: factor,
+      nodes: topology.nodes.filter((node) => this.desired.has(node.id) && node.weight > 0),
       hash,
     });
     for (let shard = 0; shard < index.shardCount; shard++) {
-      const replicas = index.shards[shard] ?? [];
-      const diff = diffShard(replicas, targets[shard]!, desired);
-      if (diff === null) continue;
-      const place = { indexUid: index.uid, incarnation: index.incarnation, shard };
-      for (const [source, target] of pairByZone(diff, zones)) {
-        const copyFrom = chooseCopySource(replicas, source, targets[shard]!, reads);
-        if (copyFrom === null)
-          return { moves: [], minimumReplicas: 0, surplus: [], refusal: lost(index, shard) };
-        reads.set(copyFrom, (reads.get(copyFrom) ?? 0) + 1);
-        moves.push({ ...place, sourceNode: source, copyFrom, targetNode: target });
-      }
-      for (const node of diff.leaving.slice(diff.arriving.length)) surplus.push({ ...place, node });
+      const replicas = (index.shards[shard] ?? []).filter((replica) => !this.lost.has(replica.node));
+      const ranked = targets[shard]!;
+      const { replaced } = this.input;
+      const target = replaced ? narrowTarget(replicas, ranked, replaced, factor, this.desired) : ranked;
+      const diff = diffShard(replicas, target, { desired: this.desired, factor });
+      if (diff !== null) this.addShard(index, shard, replicas, target, diff);
     }
   }
-  return { moves: spreadMoves(moves), minimumReplicas: moves.length, surplus, refusal: null };
-}
 
-interface ShardDiff {
-  leaving: NodeId[];
-  arriving: NodeId[];
-}
-
-/** Null when the shard is where it should be. */
-function diffShard(replicas: readonly Replica[], target: NodeId[], desired: Set<NodeId>): ShardDiff | null {
-  const held: Replica[] = [];
-  const underWay: NodeId[] = [];
-  for (const replica of replicas) {
-    // A demoted replica is still its node's: it is promoted again, not copied again.
-    // A diverged one is copied anew where it is wanted, and goes where it is not.
-    if (isDiverged(replica) && target.includes(replica.node)) continue;
-    if (replica.state === 'in-sync' || isDemoted(replica) || isDiverged(replica)) held.push(replica);
-    else if (replica.state !== 'retained' && replica.state !== 'deleting') underWay.push(replica.node);
+  plan(): Plan {
+    const { refusal, unavailable } = this;
+    if (refusal !== null) return { moves: [], minimumReplicas: 0, unavailable, refusal };
+    const copies = this.moves.filter((move) => move.kind === 'copy').length;
+    return { moves: spreadMoves(this.moves), minimumReplicas: copies, unavailable, refusal };
   }
-  const arriving = target.filter(
-    (node) => !underWay.includes(node) && !held.some((replica) => replica.node === node),
-  );
-  const leaving = held.filter((replica) => !target.includes(replica.node));
-  if (arriving.length === 0 && leaving.length === 0) return null;
-  // Paired first, so gone for certain: what stands on a node that may hold nothing, then what is demoted.
-  const urgency = (replica: Replica) => (desired.has(replica.node) ? 0 : 2) + (isDemoted(replica) ? 1 : 0);
-  leaving.sort((a, b) => urgency(b) - urgency(a) || (a.node < b.node ? -1 : 1));
-  // The source of a move under way is spoken for.
-  const free = leaving.slice(0, Math.max(0, leaving.length - underWayTargets(underWay, target)));
-  return { leaving: free.map((replica) => replica.node), arriving };
-}
 
-function underWayTargets(underWay: NodeId[], target: NodeId[]): number {
-  return underWay.filter((node) => target.includes(node)).length;
-}
-
-/** Pairs within a zone first: then no step between two flips puts two replicas into one zone. */
-function pairByZone(diff: ShardDiff, zones: Map<NodeId, string | null>): [NodeId | null, NodeId][] {
-  const sources = diff.leaving.slice(0, diff.arriving.length);
-  const pairs: [NodeId | null, NodeId][] = [];
-  const open: NodeId[] = [];
-  for (const target of diff.arriving) {
-    const zone = zones.get(target) ?? null;
-    const match = zone === null ? -1 : sources.findIndex((source) => zones.get(source) === zone);
-    if (match < 0) open.push(target);
-    else pairs.push([sources.splice(match, 1)[0]!, target]);
+  private addShard(
+    index: TopologyIndex,
+    shard: number,
+    replicas: readonly Replica[],
+    target: readonly NodeId[],
+    diff: ShardDiff,
+  ): void {
+    const place = { indexUid: index.uid, incarnation: index.incarnation, shard };
+    for (const [source, targetNode] of pairByZone(diff, this.input.topology.nodes)) {
+      const copyFrom = this.chooseCopySource(replicas, source, target);
+      if (copyFrom === null) {
+        if (this.lost.size === 0) this.refusal ??= withoutReplica(index, shard);
+        else this.unavailable.push({ indexUid: index.uid, shard });
+        return;
+      }
+      this.reads.set(copyFrom, (this.reads.get(copyFrom) ?? 0) + 1);
+      const reason = this.reasonOf(source, targetNode, diff);
+      this.moves.push({ kind: 'copy', reason, ...place, sourceNode: source, copyFrom, targetNode });
+    }
+    for (const node of diff.surplus)
+      this.moves.push({
+        kind: 'drop',
+        reason: 'surplus',
+        ...place,
+        sourceNode: node,
+        copyFrom: node,
+        targetNode: node,
+      });
   }
-  for (const target of open) pairs.push([sources.shift() ?? null, target]);
-  return pairs;
-}
 
-function chooseCopySource(
-  replicas: readonly Replica[],
-  source: NodeId | null,
-  target: NodeId[],
-  reads: Map<NodeId, number>,
-): NodeId | null {
-  const readable = replicas.filter((replica) => replica.state === 'in-sync').map((replica) => replica.node);
-  if (source !== null && readable.includes(source)) return source;
-  // One that stays: a replica that is itself leaving could be deleted under the copy.
-  const staying = readable.filter((node) => target.includes(node));
-  let best: NodeId | null = null;
-  for (const node of staying.length > 0 ? staying : readable) {
-    if (best === null || (reads.get(node) ?? 0) < (reads.get(best) ?? 0)) best = node;
+  private reasonOf(source: NodeId | null, target: NodeId, diff: ShardDiff): MoveReason {
+    if (diff.diverged.includes(target)) return 'diverged';
+    if (source === null) return 'missing';
+    if (this.input.replaced?.get(source) === target) return 'replaced';
+    return this.desired.has(source) ? 'placement' : 'leaving';
   }
-  return best;
-}
 
-function refuse({ topology, desiredNodes, replicationFactor }: PlanInput): string | null {
-  const known = new Map<NodeId, TopologyNode>(topology.nodes.map((node) => [node.id, node]));
-  const unknown = desiredNodes.filter((id) => !known.has(id));
-  if (unknown.length > 0) return `There is no node ${unknown.map((id) => `\`${id}\``).join(', ')}.`;
-  const eligible = [...new Set(desiredNodes)].filter((id) => known.get(id)!.weight > 0);
-  // Too few nodes are no reason against a change that takes none away: each node that comes helps.
-  if (!leavesReplicas(topology, new Set(eligible))) return null;
-  let needed = 0;
-  let needing = '';
-  for (const index of topology.indexes) {
-    const factor = replicationFactor ?? index.replicationFactor;
-    if (index.deletedSeq !== null || factor <= needed) continue;
-    needed = factor;
-    needing = `index \`${index.uid}\``;
+  private chooseCopySource(
+    replicas: readonly Replica[],
+    source: NodeId | null,
+    target: readonly NodeId[],
+  ): NodeId | null {
+    const readable = replicas.filter((replica) => replica.state === 'in-sync').map((replica) => replica.node);
+    if (source !== null && readable.includes(source)) return source;
+    // One that stays: a replica that is itself leaving could be deleted under the copy.
+    const staying = readable.filter((node) => target.includes(node));
+    let best: NodeId | null = null;
+    for (const node of staying.length > 0 ? staying : readable) {
+      if (best === null || (this.reads.get(node) ?? 0) < (this.reads.get(best) ?? 0)) best = node;
+    }
+    return best;
   }
-  if (eligible.length >= needed) return null;
-  const missing = needed - eligible.length;
-  const names = eligible.map((id) => `\`${id}\``).join(', ');
-  return (
-    `Only ${eligible.length} ${eligible.length === 1 ? 'node' : 'nodes'}${names && ` (${names})`} could hold replicas, ` +
-    `but ${needing} keeps ${needed} replicas of each shard: ${missing} more ${missing === 1 ? 'node is' : 'nodes are'} ` +
-    'needed. Add nodes first.'
-  );
 }
 
-function leavesReplicas(topology: Topology, eligible: ReadonlySet<NodeId>): boolean {
-  return topology.indexes.some(
-    (index) =>
-      index.deletedSeq === null &&
-      index.shards.some((replicas) =>
-        replicas.some(
-          (replica) => (replica.state === 'in-sync' || isDemoted(replica)) && !eligible.has(replica.node),
-        ),
-      ),
-  );
-}
-
-function lost(index: TopologyIndex, shard: number): string {
+function withoutReplica(index: TopologyIndex, shard: number): string {
   return (
     `Shard ${shard} of index \`${index.uid}\` has no in-sync replica to copy from. ` +
     'Bring back a node that holds it first.'

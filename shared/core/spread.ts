@@ -3,12 +3,13 @@ import type { PlannedMove } from './plan.js';
 
 /**
  * Orders moves so that each node's share of them is spread evenly over the whole plan. Moves that restore lost
- * redundancy come first.
+ * redundancy come first, what is only taken away comes last.
  */
 export function spreadMoves(moves: readonly PlannedMove[]): PlannedMove[] {
   const restoring = moves.filter((move) => move.sourceNode === null);
-  const exchanging = moves.filter((move) => move.sourceNode !== null);
-  return [...spread(restoring), ...spread(exchanging)];
+  const exchanging = moves.filter((move) => move.sourceNode !== null && move.kind === 'copy');
+  const dropping = moves.filter((move) => move.kind === 'drop');
+  return [...spread(restoring), ...spread(exchanging), ...spread(dropping)];
 }
 
 function spread(moves: PlannedMove[]): PlannedMove[] {

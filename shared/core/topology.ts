@@ -17,6 +17,8 @@ export interface TopologyNode {
   readonly zone: string | null;
   /** Share of the shards relative to other nodes; 1 by default. */
   readonly weight: number;
+  /** What placement hashes for it: null for its id, or that of the node that it replaced. */
+  readonly placementKey?: string | null;
   readonly state: NodeState;
 }
 

@@ -2,7 +2,7 @@
 // asynchronous; every method is one transaction. Numbers that rise (epoch, seq, generation) never go back.
 import type { EntryMeta, EntryPart, TaskRow, TaskStatus } from '../core/entries.js';
 import type { MeilisearchError } from '../core/errors.js';
-import type { PlannedMove } from '../core/plan.js';
+import type { MoveKind, MoveReason, PlannedMove } from '../core/plan.js';
 import type { NodeId, NodeState, ReplicaState, Topology, TopologyNode } from '../core/topology.js';
 
 /** What a node is reached with. Never logged, never in workflow payloads. */
@@ -175,6 +175,8 @@ export interface ChangeRow {
   startedAt: string;
   finishedAt: string | null;
   plannedMoves: number;
+  /** When its plan was made, or null. */
+  plannedAt: string | null;
   /** The fewest documents that any plan would have to copy. */
   plannedDocuments: number;
 }
@@ -194,11 +196,15 @@ export type MovePhase =
   | 'aborted';
 
 /** A move of a plan; `copyFrom` is the source, or any in-sync replica. */
-export interface NewMove extends PlannedMove {
+export interface NewMove extends Omit<PlannedMove, 'kind' | 'reason'> {
   id: string;
+  /** `copy` unless said. */
+  kind?: MoveKind;
+  reason?: MoveReason;
 }
 
-export interface MoveRow extends NewMove {
+export interface MoveRow extends PlannedMove {
+  id: string;
   changeId: string;
   phase: MovePhase;
   /** How often it has begun from nothing, with a snapshot; later steps that are tried again do not count. */
@@ -210,6 +216,7 @@ export interface MoveRow extends NewMove {
   /** Of a move that is not over: what went wrong last. Null once it is done. */
   lastError: string | null;
   flippedEpoch: number | null;
+  flippedAt: string | null;
   startedAt: string | null;
   finishedAt: string | null;
 }
@@ -358,6 +365,7 @@ export interface Store {
   readChange(id: string): Promise<ChangeRow | null>;
   readLatestChange(): Promise<ChangeRow | null>;
   setChangeStatus(id: string, status: ChangeStatus): Promise<void>;
+  /** Once a change: false when the epoch has passed, or when the change has a plan already. */
   planMoves(changeId: string, epoch: number, moves: NewMove[], plannedDocuments: number): Promise<boolean>;
   listMoves(changeId: string): Promise<MoveRow[]>;
   readMove(id: string): Promise<MoveRow | null>;
@@ -376,9 +384,15 @@ export interface Store {
     >,
   ): Promise<MoveRow>;
   markVerified(moveId: string): Promise<void>;
-  /** Target in-sync, source retained, in one new epoch. Answers the epoch; the same again when it was done before. */
+  /**
+   * Target in-sync, source retained, in one new epoch; a drop only retains its source. Answers the epoch; the same
+   * again when it was done before.
+   */
   flipMove(moveId: string): Promise<{ flipped: boolean; epoch: number; reason: string | null }>;
-  /** Commits `deleting` for the source after the flip (or for the target when a move is given up before it). */
+  /**
+   * Commits `deleting` for the source after the flip (or for the target when a move is given up before it). False while
+   * a proxy may read it, or while a drop would leave fewer in-sync replicas than the replication factor.
+   */
   beginDelete(moveId: string, side: 'source' | 'target'): Promise<boolean>;
   finishDelete(moveId: string, side: 'source' | 'target'): Promise<void>;
   /** Rows that dead runs left behind: replicas in copying, joined, verified, retained or deleting without an open change. */

@@ -27,7 +27,7 @@ describe('planMoves', () => {
   it('has nothing to do for a fresh index', () => {
     const topology = sampleTopology(abc, [placedIndex(abc, 64, 2, hash)]);
     const plan = planMoves({ topology, desiredNodes: ['a', 'b', 'c'], hash });
-    expect(plan).toEqual({ moves: [], minimumReplicas: 0, surplus: [], refusal: null });
+    expect(plan).toEqual({ moves: [], minimumReplicas: 0, unavailable: [], refusal: null });
   });
 
   it('moves only to an added node, each replica from the one that leaves', () => {
@@ -108,7 +108,7 @@ describe('planMoves', () => {
       replicationFactor: 2,
     });
     const plan = planMoves({ topology: sampleTopology(abc, [index]), desiredNodes: ['a', 'b', 'c'], hash });
-    expect(plan).toMatchObject({ moves: [], surplus: [], refusal: null });
+    expect(plan).toMatchObject({ moves: [], refusal: null });
   });
 
   it('refuses when a shard has no replica to copy from', () => {
@@ -118,12 +118,100 @@ describe('planMoves', () => {
     expect(plan.refusal).toContain('Shard 0 of index `products` has no in-sync replica');
   });
 
-  it('lists surplus replicas, those on nodes that may hold nothing first', () => {
+  it('drops surplus replicas after everything else, those on nodes that may hold nothing paired first', () => {
     const [first, second] = targetOf(['a', 'b', 'c']) as [string, string];
-    const index = sampleIndex([[first, second, 'd']], { replicationFactor: 2 });
-    const plan = planMoves({ topology: sampleTopology(abcd, [index]), desiredNodes: ['a', 'b', 'c'], hash });
+    const third = ['a', 'b', 'c'].find((id) => id !== first && id !== second)!;
+    const surplus = sampleIndex([[first, second, 'd']], { replicationFactor: 2 });
+    const both = sampleIndex([[first, third, 'd']], { replicationFactor: 2, uid: 'other', incarnation: 1 });
+    const plan = planMoves({
+      topology: sampleTopology(abcd, [surplus, both]),
+      desiredNodes: ['a', 'b', 'c'],
+      hash,
+    });
+    expect(plan.moves).toMatchObject([
+      { kind: 'copy', reason: 'leaving', indexUid: 'other', sourceNode: 'd', targetNode: second },
+      { kind: 'drop', reason: 'surplus', indexUid: 'products', sourceNode: 'd', targetNode: 'd' },
+      { kind: 'drop', reason: 'surplus', indexUid: 'other', sourceNode: third },
+    ]);
+    expect(plan.minimumReplicas).toBe(1);
+  });
+
+  it('keeps every replica while there are fewer nodes than the index keeps replicas', () => {
+    const index = sampleIndex([['a', 'b', 'c']], { replicationFactor: 3 });
+    const topology = sampleTopology(abc, [index], 3);
+    const plan = planMoves({ topology, desiredNodes: ['a', 'b', 'c'], lost: new Set(['c']), hash });
     expect(plan.moves).toEqual([]);
-    expect(plan.surplus).toEqual([{ indexUid: 'products', incarnation: 1, shard: 0, node: 'd' }]);
+  });
+
+  it('replaces what lost nodes hold from the others, and takes it for surplus when they return', () => {
+    const topology = sampleTopology(abcd, [placedIndex(abc, 64, 2, hash, { replicationFactor: 2 })]);
+    const abcOnly = { ...topology, nodes: topology.nodes.filter((node) => node.id !== 'd') };
+    const held = topology.indexes[0]!.shards.filter((replicas) => replicas.some(({ node }) => node === 'c'));
+    const healed = planMoves({
+      topology: abcOnly,
+      desiredNodes: ['a', 'b', 'c'],
+      lost: new Set(['c']),
+      hash,
+    });
+    expect(healed.refusal).toBeNull();
+    expect(healed.moves).toHaveLength(held.length);
+    for (const move of healed.moves) {
+      expect(move).toMatchObject({ kind: 'copy', reason: 'missing', sourceNode: null });
+      expect(move.copyFrom).not.toBe('c');
+      expect(move.targetNode).not.toBe('c');
+    }
+    const shards = abcOnly.indexes[0]!.shards.map((replicas, shard) => [
+      ...replicas,
+      ...healed.moves.filter((move) => move.shard === shard).map((move) => sampleReplica(move.targetNode)),
+    ]);
+    const back = { ...abcOnly, indexes: [{ ...abcOnly.indexes[0]!, shards }] };
+    const returned = planMoves({ topology: back, desiredNodes: ['a', 'b', 'c'], hash });
+    expect(returned.moves).toHaveLength(held.length);
+    for (const move of returned.moves) expect(move).toMatchObject({ kind: 'drop', reason: 'surplus' });
+  });
+
+  it('names the shards that only lost nodes hold, and plans the others', () => {
+    const topology = sampleTopology(abc, [placedIndex(abc, 64, 1, hash, { replicationFactor: 1 })], 1);
+    const held = topology.indexes[0]!.shards.filter((replicas) => replicas[0]!.node === 'c').length;
+    const plan = planMoves({ topology, desiredNodes: ['a', 'b', 'c'], lost: new Set(['c']), hash });
+    expect(plan.refusal).toBeNull();
+    expect(plan.unavailable).toHaveLength(held);
+    expect(plan.moves).toEqual([]);
+  });
+
+  it('moves to a replacement exactly what the replaced node holds', () => {
+    const topology = sampleTopology(abcd, [placedIndex(abc, 64, 2, hash)]);
+    const nodes = topology.nodes.map((node) => (node.id === 'd' ? { ...node, placementKey: 'b' } : node));
+    const held = topology.indexes[0]!.shards.flatMap((replicas, shard) =>
+      replicas.some((replica) => replica.node === 'b') ? [shard] : [],
+    );
+    const desiredNodes = ['a', 'c', 'd'];
+    for (const replaced of [undefined, new Map([['b', 'd']])]) {
+      const { moves } = planMoves({ topology: { ...topology, nodes }, desiredNodes, replaced, hash });
+      expect(moves.map((move) => move.shard).sort((a, b) => a - b)).toEqual(held);
+      for (const move of moves)
+        expect(move).toMatchObject({ sourceNode: 'b', copyFrom: 'b', targetNode: 'd' });
+    }
+  });
+
+  it('leaves other replicas alone where a node is only replaced, but takes surplus away', () => {
+    const [first, second] = targetOf(['a', 'b', 'c']) as [string, string];
+    const third = ['a', 'b', 'c'].find((id) => id !== first && id !== second)!;
+    const drifted = sampleIndex([[first, third]], { replicationFactor: 2 });
+    const surplus = sampleIndex([[first, second, third]], { replicationFactor: 2, uid: 'other' });
+    const topology = sampleTopology(abcd, [drifted, surplus]);
+    const nodes = topology.nodes.map((node) => (node.id === 'd' ? { ...node, placementKey: first } : node));
+    const { moves } = planMoves({
+      topology: { ...topology, nodes },
+      desiredNodes: ['b', 'c', 'd', 'a'].filter((id) => id !== first),
+      replaced: new Map([[first, 'd']]),
+      hash,
+    });
+    expect(moves).toMatchObject([
+      { kind: 'copy', reason: 'replaced', indexUid: 'products', sourceNode: first, targetNode: 'd' },
+      { kind: 'copy', reason: 'replaced', indexUid: 'other', sourceNode: first, targetNode: 'd' },
+      { kind: 'drop', reason: 'surplus', indexUid: 'other', sourceNode: third },
+    ]);
   });
 
   it('alternates targets and sources instead of loading one node at a time', () => {

@@ -3,6 +3,7 @@ import type { MoveRow } from '../store.js';
 import { StateConflict } from '../store.js';
 import { bumpEpoch } from './cluster.js';
 import { isoTime, one, type Tx } from './driver.js';
+import { refuseDrop, retainSurplus } from './drops.js';
 import { dropWaitingControls, readMove, readReplica, requireMove } from './moves.js';
 import { oldestLeasedEpoch } from './progress.js';
 
@@ -30,6 +31,8 @@ export async function flipMove(
     [move.incarnation],
   );
   if (!index || index.deleted_seq !== null) return refuse('index-deleted');
+  if (move.finishedAt !== null) return refuse('move-over');
+  if (move.kind === 'drop') return retainSurplus(tx, move);
   const target = await readReplica(tx, move, move.targetNode);
   if (target?.state !== 'verified' || target.move_id !== moveId) return refuse('not-verified');
   const stream = await one<{ position: number; last_error: string | null }>(
@@ -58,7 +61,11 @@ export async function flipMove(
       [moveId, epoch, epoch, ...key, move.sourceNode],
     );
   }
-  await tx.run(`UPDATE moves SET flipped_epoch = ?, phase = 'retain' WHERE id = ?`, [epoch, moveId]);
+  await tx.run(`UPDATE moves SET flipped_epoch = ?, flipped_at = ?, phase = 'retain' WHERE id = ?`, [
+    epoch,
+    isoTime(tx.nowMs),
+    moveId,
+  ]);
   return { flipped: true, epoch, reason: null };
 }
 
@@ -71,7 +78,7 @@ async function awaitReplica(tx: Tx, move: MoveRow): Promise<void> {
 
 /**
  * Commits `deleting`, so that no later step can make the replica readable again. Refused while a proxy may still
- * read the source. True also when it was committed before.
+ * read the source, or a drop would leave too few. True also when it was committed before.
  */
 export async function beginDelete(tx: Tx, moveId: string, side: 'source' | 'target'): Promise<boolean> {
   const move = await requireMove(tx, moveId);
@@ -84,6 +91,7 @@ export async function beginDelete(tx: Tx, moveId: string, side: 'source' | 'targ
   if (!allowed.includes(row.state)) return false;
   if (side === 'source' && row.left_epoch !== null && (await oldestLeasedEpoch(tx)) < row.left_epoch)
     return false;
+  if (move.kind === 'drop' && (await refuseDrop(tx, move)) !== null) return false;
   await dropWaitingControls(tx, moveId);
   await tx.run(
     `UPDATE replicas SET state = 'deleting', held_position = NULL, awaited = 0

@@ -1,4 +1,5 @@
 // Changes and moves. Each (shard, node) row is owned by one move; every step commits its state before anyone acts.
+import type { MoveKind, MoveReason } from '../../core/plan.js';
 import { DIVERGED } from '../../core/replica-states.js';
 import type { NodeId } from '../../core/topology.js';
 import type { ChangeKind, ChangeRow, ChangeStatus, MovePhase, MoveRow, MoveStep, NewMove } from '../store.js';
@@ -17,6 +18,7 @@ interface ChangeRecord {
   finished_at: string | null;
   planned_moves: number;
   planned_documents: number;
+  planned_at: string | null;
 }
 
 function toChange(row: ChangeRecord): ChangeRow {
@@ -30,6 +32,7 @@ function toChange(row: ChangeRecord): ChangeRow {
     finishedAt: row.finished_at,
     plannedMoves: row.planned_moves,
     plannedDocuments: row.planned_documents,
+    plannedAt: row.planned_at,
   };
 }
 
@@ -80,13 +83,18 @@ export async function planMoves(
   plannedDocuments: number,
 ): Promise<boolean> {
   if ((await readEpoch(tx)) !== epoch) return false;
-  await tx.run('DELETE FROM moves WHERE change_id = ?', [changeId]);
+  // Whoever slept while another planned must not replace moves that are under way.
+  const first = await tx.run('UPDATE changes SET planned_at = ? WHERE id = ? AND planned_at IS NULL', [
+    isoTime(tx.nowMs),
+    changeId,
+  ]);
+  if (first === 0) return false;
   for (const [ordinal, move] of moves.entries()) {
     await tx.run(
       `INSERT INTO moves (id, change_id, ordinal, index_uid, incarnation, shard, source_node, copy_from, target_node,
-        phase, attempt, snapshot_position, documents_total, documents_copied, bytes_copied, last_error, flipped_epoch,
-        started_at, finished_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', 0, NULL, 0, 0, 0, NULL, NULL, NULL, NULL)`,
+        kind, reason, phase, attempt, snapshot_position, documents_total, documents_copied, bytes_copied, last_error,
+        flipped_epoch, started_at, finished_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', 0, NULL, 0, 0, 0, NULL, NULL, NULL, NULL)`,
       [
         move.id,
         changeId,
@@ -97,6 +105,8 @@ export async function planMoves(
         move.sourceNode,
         move.copyFrom,
         move.targetNode,
+        move.kind ?? 'copy',
+        move.reason ?? 'placement',
       ],
     );
   }
@@ -110,6 +120,8 @@ export async function planMoves(
 
 interface MoveRecord {
   id: string;
+  kind: MoveKind;
+  reason: MoveReason;
   change_id: string;
   index_uid: string;
   incarnation: number;
@@ -125,6 +137,7 @@ interface MoveRecord {
   bytes_copied: number;
   last_error: string | null;
   flipped_epoch: number | null;
+  flipped_at: string | null;
   started_at: string | null;
   finished_at: string | null;
 }
@@ -132,6 +145,8 @@ interface MoveRecord {
 function toMove(row: MoveRecord): MoveRow {
   return {
     id: row.id,
+    kind: row.kind,
+    reason: row.reason,
     changeId: row.change_id,
     indexUid: row.index_uid,
     incarnation: row.incarnation,
@@ -147,6 +162,7 @@ function toMove(row: MoveRecord): MoveRow {
     bytesCopied: row.bytes_copied,
     lastError: row.last_error,
     flippedEpoch: row.flipped_epoch,
+    flippedAt: row.flipped_at,
     startedAt: row.started_at,
     finishedAt: row.finished_at,
   };
@@ -224,6 +240,7 @@ export async function dropWaitingControls(tx: Tx, moveId: string): Promise<void>
 export async function holdReplica(tx: Tx, moveId: string): Promise<MoveRow> {
   const move = await requireMove(tx, moveId);
   if (move.finishedAt !== null) throw new StateConflict('move_over', `move ${moveId} is over: ${move.phase}`);
+  if (move.kind === 'drop') throw new StateConflict('no_target', `move ${moveId} copies nothing`);
   const index = await one<{ deleted_seq: number | null }>(
     tx,
     'SELECT deleted_seq FROM indexes WHERE incarnation = ?',

@@ -78,6 +78,13 @@ const MIGRATIONS: readonly string[][] = [
     `CREATE INDEX replicas_awaited ON replicas (incarnation, node) WHERE awaited = 1`,
     `CREATE INDEX replicas_joined ON replicas (node, incarnation) WHERE state = 'joined'`,
   ],
+  [
+    `ALTER TABLE nodes ADD COLUMN placement_key TEXT`,
+    `ALTER TABLE moves ADD COLUMN kind TEXT NOT NULL DEFAULT 'copy'`,
+    `ALTER TABLE moves ADD COLUMN reason TEXT NOT NULL DEFAULT 'placement'`,
+    `ALTER TABLE moves ADD COLUMN flipped_at TEXT`,
+    `ALTER TABLE changes ADD COLUMN planned_at TEXT`,
+  ],
 ];
 
 /** Brings a database to the newest schema; refuses one that a newer Miroir has written. */
