@@ -73,15 +73,51 @@ function distinctKeys(index: IndexData, document: number, attribute: string): st
     : [];
 }
 
-/** Keeps the first document of each distinct value; those without a value all stay. */
-function keepDistinct(index: IndexData, documents: number[], attribute: string): number[] {
-  const seen = new Set<string>();
-  return documents.filter((document) => {
+/** Keeps the first document of each distinct value; those without a value all stay. Adds to the values seen. */
+function keepDistinct(
+  index: IndexData,
+  documents: Iterable<number>,
+  attribute: string,
+  seen = new Set<string>(),
+  most = Number.POSITIVE_INFINITY,
+): number[] {
+  const kept: number[] = [];
+  for (const document of documents) {
+    if (kept.length >= most) break;
     const keys = distinctKeys(index, document, attribute);
-    if (keys.some((key) => seen.has(key))) return false;
+    if (keys.some((key) => seen.has(key))) continue;
     for (const key of keys) seen.add(key);
-    return true;
-  });
+    kept.push(document);
+  }
+  return kept;
+}
+
+/**
+ * The first hits with one for each distinct value, and all that counts beside them: what shares no value with a hit;
+ * with pages, the first such document of each further value.
+ */
+function pickDistinct(
+  index: IndexData,
+  documents: number[],
+  rules: Rule[],
+  attribute: string,
+  needed: number,
+  paged: boolean,
+): { hits: number[]; counted: number[] } {
+  const seen = new Set<string>();
+  const hits = keepDistinct(
+    index,
+    orderDocuments(documents, rules, documents.length),
+    attribute,
+    seen,
+    needed,
+  );
+  const isHit = new Set(hits);
+  const others = documents.filter(
+    (document) =>
+      !isHit.has(document) && !distinctKeys(index, document, attribute).some((key) => seen.has(key)),
+  );
+  return { hits, counted: [...hits, ...(paged ? keepDistinct(index, others, attribute, seen) : others)] };
 }
 
 function details(rules: Rule[], document: number): string {
@@ -143,9 +179,11 @@ export function search(
     attributes: parameters.attributesToSearchOn,
   });
   const rules = buildRules(matching, parameters.sort);
-  let documents = matching.documents;
   const threshold = parameters.rankingScoreThreshold;
-  if (threshold !== null) documents = documents.filter((document) => scoreOf(rules, document) >= threshold);
+  let documents =
+    threshold === null
+      ? matching.documents
+      : matching.documents.filter((document) => scoreOf(rules, document) >= threshold);
   const paged = parameters.page !== null || parameters.hitsPerPage !== null;
   const hitsPerPage = parameters.hitsPerPage ?? 20;
   const page = parameters.page ?? 1;
@@ -155,10 +193,19 @@ export function search(
   const needed = Math.min(offset + limit, maxTotalHits);
   const distinct = parameters.distinct ?? index.settings.distinctAttribute;
   let ordered: number[];
-  if (distinct === null) ordered = orderDocuments(documents, rules, needed);
-  else {
-    documents = keepDistinct(index, orderDocuments(documents, rules, documents.length), distinct);
-    ordered = documents.slice(0, needed);
+  if (distinct === null) {
+    ordered = orderDocuments(documents, rules, needed);
+    if (threshold !== null && !paged && ordered.length >= needed) {
+      // Whatever was not looked at when there were hits enough counts too, above the threshold or not.
+      const all = orderDocuments(matching.documents, rules, matching.documents.length);
+      const good = new Set(documents);
+      const seen = needed === 0 ? 0 : all.indexOf(ordered.at(-1)!);
+      documents = all.filter((document, at) => at > seen || good.has(document));
+    }
+  } else {
+    const picked = pickDistinct(index, documents, rules, distinct, needed, paged);
+    ordered = picked.hits;
+    documents = picked.counted;
   }
   const hits = ordered.slice(offset, offset + limit).map((hit) => hitText(matching, rules, hit, parameters));
   const total = documents.length;

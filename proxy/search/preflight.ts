@@ -16,6 +16,7 @@ import {
   mayHaveTerms,
   sharedTerms,
 } from '../../shared/core/dfs-words.js';
+import type { AskAgain } from '../../shared/core/distinct-count.js';
 import { gatherMerged, type ShardAnswer } from '../../shared/core/search-gather.js';
 import { nodeBody, type SearchPlan } from '../../shared/core/search-plan.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
@@ -128,6 +129,7 @@ async function mergeByFrequency(
     answers.map(({ shards }) => shards),
     answers.map(({ texts }) => readStatistics(search, texts)),
     askManyOf(again.askNode),
+    documentsOf(again.askNode),
     () => again.elapsedMs(),
   );
 }
@@ -137,6 +139,11 @@ function askManyOf(askNode: AskNode): AskMany {
     const text = await askNode(source, (name) => multiRequest(name, bodies));
     return text === null ? null : readMulti(text);
   };
+}
+
+function documentsOf(askNode: AskNode): AskAgain['documents'] {
+  return (source, body) =>
+    askNode(source, (name) => ({ method: 'POST', path: `/indexes/${name}/documents/fetch`, body }));
 }
 
 /** Merges answers to nodeBody, with hits judged as one node holding every document would judge them. */
@@ -159,8 +166,9 @@ async function mergeJudged(
     }
     return guard === null ? text : guard.correct(source, text, body(), askOne);
   };
-  if (!mayHaveTerms(plan.query)) return gatherMerged(plan, answers, askOne, elapsedMs);
-  const ask = async (source: number, body: string): Promise<string | null> => {
+  const documents = documentsOf(again.askNode);
+  if (!mayHaveTerms(plan.query)) return gatherMerged(plan, answers, { search: askOne, documents }, elapsedMs);
+  const search = async (source: number, body: string): Promise<string | null> => {
     const text = await askOne(source, body);
     return text === null ? null : judge(source, text, () => body);
   };
@@ -169,5 +177,5 @@ async function mergeJudged(
   );
   if (texts.includes(null)) return null;
   const corrected = answers.map(({ shards }, source) => ({ shards, text: texts[source]! }));
-  return gatherMerged(plan, corrected, ask, elapsedMs);
+  return gatherMerged(plan, corrected, { search, documents }, elapsedMs);
 }

@@ -13,6 +13,7 @@ import {
   sharedTerms,
   withAsked,
 } from './dfs-words.js';
+import type { AskAgain } from './distinct-count.js';
 import { fieldText } from './hits.js';
 import { compareKeys } from './merge-keys.js';
 import { termText, withoutTerms } from './query-terms.js';
@@ -97,6 +98,7 @@ export async function gatherByFrequency(
   sources: readonly (readonly number[])[],
   statistics: readonly NodeStatistics[],
   askMany: AskMany,
+  documents: AskAgain['documents'],
   elapsedMs: () => number,
 ): Promise<string | null> {
   const { plan, terms } = search;
@@ -108,7 +110,7 @@ export async function gatherByFrequency(
   const nodes = statistics.map(
     (own, source) => new StagedNode(search, stages, fleet, own, (bodies) => askMany(source, bodies)),
   );
-  const ask = (source: number, body: string): Promise<string | null> => nodes[source]!.answer(body);
+  const ask: AskAgain = { search: (source, body) => nodes[source]!.answer(body), documents };
   const texts = await Promise.all(
     sources.map((shards, source) => nodes[source]!.firstAnswer(nodeBody(plan, shards, false, askedOf(plan)))),
   );

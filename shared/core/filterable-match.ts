@@ -8,7 +8,7 @@ export interface FilterableMatch {
 
 interface Rule {
   attributePatterns?: string[];
-  features?: { facetSearch?: boolean };
+  features?: { facetSearch?: boolean; filter?: { equality?: boolean } };
 }
 
 /** The patterns of the rules that allow facet search. */
@@ -35,6 +35,14 @@ export function filterableMatch(rules: unknown, field: string): FilterableMatch 
     }
   }
   return null;
+}
+
+/** Whether a filter may compare a field for equality. */
+export function allowsEquality(rules: unknown, field: string): boolean {
+  const match = filterableMatch(rules, field);
+  if (match === null) return false;
+  const rule = (rules as (string | Rule)[])[match.rule]!;
+  return typeof rule === 'string' || (rule.features?.filter?.equality ?? true);
 }
 
 /** Whether a pattern with stars at its ends matches a whole name. */

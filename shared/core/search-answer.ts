@@ -1,6 +1,7 @@
 // Makes the client's answer from the answers of nodes, all as byte text, with Meilisearch's members in its order.
 import { type Answer, cutAnswer, findHits, totalOf } from './answer.js';
 import { DistinctValues } from './distinct.js';
+import { type DistinctCount, type Kept, NO_ID } from './distinct-count.js';
 import { countValues, cutDistribution, type FacetRules, mergeDistributions, mergeStats } from './facets.js';
 import { fieldText, showHit, showHits } from './hits.js';
 import { mergeHits, type PlacedHit } from './merge.js';
@@ -45,14 +46,20 @@ export type MergeResult =
   /** Positions of answers whose totals count hits only, where one node would count all that matches. */
   | { readonly done: false; readonly reason: 'uncounted'; readonly sources: readonly number[] }
   /** The distinct field has several values in one document: nodes must not decide, see withoutDistinct. */
-  | { readonly done: false; readonly reason: 'several-values' };
+  | { readonly done: false; readonly reason: 'several-values' }
+  /** What was kept is known: nodes can now be asked what else counts, see countDistinct. */
+  | { readonly done: false; readonly reason: 'uncounted-distinct'; readonly kept: Kept };
 
-/** Merges answers of nodes that hold disjoint shards. `final` takes them as they are. */
+/**
+ * Merges answers of nodes that hold disjoint shards. `final` takes them as they are; `counted` is what countDistinct
+ * gave.
+ */
 export function mergeAnswers(
   parts: readonly NodeAnswer[],
   plan: SearchPlan,
   processingTimeMs: number,
   final: boolean,
+  counted: DistinctCount | 'uncountable' | null = null,
 ): MergeResult {
   const answers = parts.map(cutPart);
   const distinct = plan.distinct === null ? null : new DistinctValues(plan.distinct);
@@ -70,12 +77,19 @@ export function mergeAnswers(
     return { done: false, reason: 'several-values' };
   }
   if (!final && merged.short.length > 0) return { done: false, reason: 'cut-tie', sources: merged.short };
-  const uncounted = final ? [] : uncountedParts(parts, answers, plan, merged.hits.length);
+  if (distinct !== null && counted === null && needsCount(plan)) {
+    return { done: false, reason: 'uncounted-distinct', kept: keptOf(answers, plan, merged.hits, distinct) };
+  }
+  const isCounted = counted !== null && counted !== 'uncountable';
+  const uncounted = final || isCounted ? [] : uncountedParts(parts, answers, plan, merged.hits.length);
   if (uncounted.length > 0) return { done: false, reason: 'uncounted', sources: uncounted };
   const shown = merged.hits
     .slice(plan.paging.skip, plan.paging.skip + plan.paging.take)
     .map((hit: PlacedHit) => showHit(answers[hit.source]!.text, hit.start, plan.spread().view));
-  const total = mergedTotal(answers, plan, merged.refused);
+  const total = isCounted ? counted.total : mergedTotal(answers, plan, merged.refused);
+  const facets = isCounted
+    ? facetTexts(counted.distributions, counted.stats, plan, total)
+    : facetTexts(distributionsOf(answers), answers.flatMap(statsOf), plan, total);
   const first = answers[0]!.rest;
   const members = [
     `"hits":[${shown.join(',')}]`,
@@ -83,7 +97,7 @@ export function mergeAnswers(
     ...(first.has('queryVector') ? [`"queryVector":${first.get('queryVector')}`] : []),
     `"processingTimeMs":${processingTimeMs}`,
     pagingText(plan.paging, total),
-    ...facetTexts(answers, plan, total),
+    ...facets,
   ];
   for (const key of ['requestUid', 'metadata', 'performanceDetails']) {
     const value = first.get(key);
@@ -143,11 +157,40 @@ function mergedTotal(answers: readonly Answer[], plan: SearchPlan, refused: numb
   return sum - counted.sum + counted.union;
 }
 
-function facetTexts(answers: readonly Answer[], plan: SearchPlan, total: number): string[] {
+/**
+ * With pages, the sum of what nodes count is right where a document has one value and no facets are wanted; without, it
+ * never is once there are hits.
+ */
+function needsCount({ query, paging, nodesDecideDistinct }: SearchPlan): boolean {
+  if (paging.required === 0) return false;
+  return paging.mode === 'offset' || !nodesDecideDistinct || (query.facets ?? []).length > 0;
+}
+
+function keptOf(
+  answers: readonly Answer[],
+  plan: SearchPlan,
+  hits: readonly PlacedHit[],
+  distinct: DistinctValues,
+): Kept {
+  const ids: string[][] = answers.map(() => []);
+  const valueless: string[][] = answers.map(() => []);
+  for (const { source, start } of hits) {
+    const { text } = answers[source]!;
+    const hasValue = distinct.hasValue((field) => fieldText(text, start, field));
+    const id = plan.primaryKey === null ? null : fieldText(text, start, plan.primaryKey);
+    (hasValue ? ids : valueless)[source]!.push(id ?? NO_ID);
+  }
+  return { ids, valueless, values: distinct.raws(), isFull: hits.length >= plan.paging.required };
+}
+
+function facetTexts(
+  distributions: readonly string[],
+  stats: readonly string[],
+  plan: SearchPlan,
+  total: number,
+): string[] {
   const asked = (plan.query.facets ?? []).length > 0;
-  const distributions = distributionsOf(answers);
   if (!asked || distributions.length === 0) return [];
-  const stats = answers.flatMap(statsOf);
   return [
     `"facetDistribution":${mergeDistributions(distributions, stats, facetRules(plan, total, plan.spread().hiddenFacet))}`,
     `"facetStats":${mergeStats(stats, plan.spread().hiddenFacet)}`,

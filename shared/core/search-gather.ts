@@ -1,5 +1,6 @@
 // Merges the answers of several nodes, asking again where one of them was cut inside a group of equal hits or did not
 // count. How a node is asked is the caller's matter.
+import { type AskAgain, countDistinct, type DistinctCount } from './distinct-count.js';
 import { mergeAnswers, type NodeAnswer } from './search-answer.js';
 import { askedOf, countBody, nodeBody, type SearchPlan, withoutDistinct } from './search-plan.js';
 
@@ -13,27 +14,33 @@ export interface ShardAnswer {
 export async function gatherMerged(
   plan: SearchPlan,
   answers: readonly ShardAnswer[],
-  ask: (source: number, body: string) => Promise<string | null>,
+  ask: AskAgain,
   elapsedMs: () => number,
 ): Promise<string | null> {
   const parts: NodeAnswer[] = answers.map(({ text }) => ({ text, asked: askedOf(plan) }));
+  let counted: DistinctCount | 'uncountable' | null = null;
   for (;;) {
     // Nodes never give more than maxTotalHits; what is tied there stays as it came.
     const final = parts.some((part) => part.asked > plan.settings.maxTotalHits + 1);
-    const result = mergeAnswers(parts, plan, elapsedMs(), final);
+    const result = mergeAnswers(parts, plan, elapsedMs(), final, counted);
     if (result.done) return result.text;
     if (result.reason === 'several-values') {
       const raw = withoutDistinct(plan);
       const texts = await Promise.all(
-        answers.map(({ shards }, source) => ask(source, nodeBody(raw, shards, false))),
+        answers.map(({ shards }, source) => ask.search(source, nodeBody(raw, shards, false))),
       );
       if (texts.includes(null)) return null;
       const again = answers.map(({ shards }, source) => ({ shards, text: texts[source]! }));
       return gatherMerged(raw, again, ask, elapsedMs);
     }
+    if (result.reason === 'uncounted-distinct') {
+      counted = await countDistinct(plan, answers, result.kept, ask);
+      if (counted === null) return null;
+      continue;
+    }
     const given = await Promise.all(
       result.sources.map((source) =>
-        askMore(plan, answers[source]!, parts[source]!, result.reason, (body) => ask(source, body)),
+        askMore(plan, answers[source]!, parts[source]!, result.reason, (body) => ask.search(source, body)),
       ),
     );
     for (const [position, part] of given.entries()) {

@@ -9,6 +9,8 @@ export interface SearchSettings {
   readonly displayed: readonly string[] | null;
   /** Patterns of the user's filterable attributes. */
   readonly filterable: readonly string[];
+  /** The rules themselves, as the user set them. */
+  readonly filterableRules: unknown;
   /** Key texts of the searchable attributes, or null for all. */
   readonly searchable: readonly string[] | null;
   readonly sortable: readonly string[];
@@ -53,6 +55,7 @@ export function readSearchSettings(
   return {
     displayed: limited,
     filterable: patterns(settings.filterableAttributes),
+    filterableRules: settings.filterableAttributes ?? [],
     searchable: searchable === null || searchable.includes('*') ? null : searchable.map(toKeyText),
     sortable: names(settings.sortableAttributes) ?? [],
     hasSortRule: !Array.isArray(rules) || rules.includes('sort'),
