@@ -1,5 +1,5 @@
-// Test projects: unit (no server), node (single nodes), workflow (a Temporal server), e2e (whole
-// clusters), chaos (whole clusters whose processes are killed).
+// Test projects: unit (no server), postgres (the state store's tests on a PostgreSQL server), node (single nodes),
+// workflow (a Temporal server), e2e (whole clusters), chaos (whole clusters whose processes are killed).
 import { defineConfig } from 'vitest/config';
 
 const shared = { pool: 'forks' as const, hookTimeout: 60_000 };
@@ -14,6 +14,22 @@ export default defineConfig({
           name: 'unit',
           include: ['test/{unit,property,simulation,recorded}/**/*.test.ts'],
           testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'postgres',
+          include: [
+            'test/unit/store-*.test.ts',
+            'test/property/store-*.test.ts',
+            'test/postgres/**/*.test.ts',
+          ],
+          // Of the other driver, and of the thread that it needs.
+          exclude: ['test/unit/store-failure.test.ts'],
+          globalSetup: ['test/support/postgres-global.ts'],
+          setupFiles: ['test/support/postgres-only.ts'],
+          testTimeout: 60_000,
         },
       },
       { test: { ...shared, name: 'node', include: ['test/node/**/*.test.ts'], testTimeout: 60_000 } },

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { prepare, run } from '../prepare.mjs';
 
 /** In this order: what fails fastest comes first. */
-const PROJECTS = ['unit', 'node', 'workflow', 'e2e', 'chaos'];
+const PROJECTS = ['unit', 'postgres', 'node', 'workflow', 'e2e', 'chaos'];
 const NEED_TEMPORAL = ['workflow', 'e2e', 'chaos'];
 const bin = (name) => join('node_modules', '.bin', name);
 

@@ -44,7 +44,7 @@ export async function appendDraft(
       const index = findIndex(hold.topology, indexUid);
       const entry = await draft(index, hold.topology);
       meta = entry.meta;
-      result = await ctx.store.appendEntry({
+      result = await appendOnce(ctx, {
         requestId,
         indexUid,
         meta,
@@ -69,6 +69,16 @@ export async function appendDraft(
     'miroir_topology_changed',
     `Index \`${indexUid}\` kept changing while the request was prepared. Send it again.`,
   );
+}
+
+/** A commit whose answer was lost is asked again under the same request id, which numbers it once. */
+export async function appendOnce(ctx: ProxyContext, input: AppendInput): Promise<AppendResult> {
+  try {
+    return await ctx.store.appendEntry(input);
+  } catch (error) {
+    ctx.log.warn({ err: error, requestId: input.requestId }, 'the append did not answer; asking again');
+    return ctx.store.appendEntry(input);
+  }
 }
 
 /** How an entry creates its index: the committed assignment of every shard, computed for this epoch. */

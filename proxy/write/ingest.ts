@@ -7,10 +7,10 @@ import { shardOfHash } from '../../shared/core/placement.js';
 import { usesGeo } from '../../shared/core/special-fields.js';
 import { summarizeTask, type TaskSummary } from '../../shared/core/tasks.js';
 import { findIndex, type Topology, type TopologyIndex } from '../../shared/core/topology.js';
-import type { AppendInput, AppendResult } from '../../shared/io/store.js';
+import type { AppendResult } from '../../shared/io/store.js';
 import type { ProxyContext } from '../context.js';
 import type { SearchTurns } from '../search/search-turns.js';
-import { createInput } from './append.js';
+import { appendOnce, createInput } from './append.js';
 import { DistinctIds } from './distinct-ids.js';
 import { type PayloadFormat, PayloadSource, readDocuments } from './payload.js';
 import { Staging } from './staging.js';
@@ -177,16 +177,6 @@ function fits({ basis, judge }: Reading, now: Basis): boolean {
   if (now.index === undefined) return before === undefined;
   // Two first writes that agree on the key may both create the index; the later one finds it there.
   return now.index.primaryKey === null || now.index.primaryKey === judge.primaryKey;
-}
-
-/** A commit whose answer was lost is asked again under the same request id, which numbers it once. */
-async function appendOnce(ctx: ProxyContext, input: AppendInput): Promise<AppendResult> {
-  try {
-    return await ctx.store.appendEntry(input);
-  } catch (error) {
-    ctx.log.warn({ err: error, requestId: input.requestId }, 'the append did not answer; asking again');
-    return ctx.store.appendEntry(input);
-  }
 }
 
 async function dropQuietly(ctx: ProxyContext, staging: Staging): Promise<void> {

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Store } from './store.js';
 import { openLibsql } from './store-sql/libsql-driver.js';
+import { openPostgres } from './store-sql/postgres-driver.js';
 import { createSqlStore } from './store-sql/sql-store.js';
 import { connectStoreThread } from './thread-store.js';
 
@@ -17,13 +18,17 @@ export interface OpenOptions {
 /** What passes through the thread is short-lived and large; more room would only stay resident. */
 const YOUNG_MB = 8;
 
-/** Opens the store at `sqlite:/path/to/file.db` and brings its schema up to date. */
+/**
+ * Opens the store at `sqlite:/path/to/file.db` or `postgres://user@host/database` and brings its schema up to date.
+ * PostgreSQL's client is asynchronous and needs no thread.
+ */
 export async function openStore(url: string, options: OpenOptions = {}): Promise<Store> {
+  if (/^postgres(ql)?:\/\//.test(url)) return openPostgresStore(url);
   const match = /^sqlite:(.+)$/.exec(url);
   if (!match) {
     const scheme = url.split(':')[0];
     throw new Error(
-      `storeUrl begins with "${scheme}:", which is not supported yet: use sqlite:/path/to/miroir.db`,
+      `storeUrl begins with "${scheme}:", which names no state store: use sqlite:/path/to/miroir.db or postgres://user@host/database`,
     );
   }
   const path = match[1]!;
@@ -41,4 +46,14 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
   await store.readStreams();
   isOpen = true;
   return store;
+}
+
+async function openPostgresStore(url: string): Promise<Store> {
+  const driver = openPostgres(url);
+  try {
+    return await createSqlStore(driver);
+  } catch (error) {
+    await driver.close();
+    throw error;
+  }
 }

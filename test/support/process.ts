@@ -8,6 +8,9 @@ export interface ProcessOptions {
   args: string[];
   env?: Record<string, string>;
   cwd?: string;
+  /** Whom it runs as, when this process is root. */
+  uid?: number;
+  gid?: number;
 }
 
 const KEPT_LINES = 200;
@@ -44,9 +47,11 @@ export class TestProcess {
   /** Starts it; starting a running one is a mistake of the test. */
   start(): void {
     if (this.child !== null) throw new Error(`${this.name} runs already`);
-    const { command, args, env, cwd } = this.options;
+    const { command, args, env, cwd, uid, gid } = this.options;
     const child = spawn(command, args, {
       cwd,
+      uid,
+      gid,
       env: { ...cleanEnvironment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

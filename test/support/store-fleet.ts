@@ -1,13 +1,9 @@
 // A state store with a few active nodes and their streams, and short words for what proxies and streams do to it.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { EntryMeta } from '../../shared/core/entries.js';
 import type { NodeId, Replica, TopologyIndex } from '../../shared/core/topology.js';
 import type { AppendInput, AppendResult, EntryOutcome, Store } from '../../shared/io/store.js';
-import { openLibsql } from '../../shared/io/store-sql/libsql-driver.js';
-import { createSqlStore } from '../../shared/io/store-sql/sql-store.js';
 import { appendInput } from './append-input.js';
+import { openTestStore } from './test-store.js';
 
 export const ADDITION: EntryMeta = {
   kind: 'documentAdditionOrUpdate',
@@ -25,15 +21,14 @@ export class StoreFleet {
 
   private constructor(
     readonly store: Store,
-    private readonly folder: string,
+    private readonly closeStore: () => Promise<void>,
   ) {}
 
   /** Opens a store with these nodes, active and provisioned, each stream held. */
   static async open(ids: readonly NodeId[]): Promise<StoreFleet> {
-    const folder = mkdtempSync(join(tmpdir(), 'miroir-store-'));
     const clock = { now: () => 0 };
-    const store = await createSqlStore(openLibsql(join(folder, 'miroir.db'), () => clock.now()));
-    const fleet = new StoreFleet(store, folder);
+    const { store, close } = await openTestStore(() => clock.now());
+    const fleet = new StoreFleet(store, close);
     clock.now = () => fleet.nowMs;
     await store.initialize({ clusterId: 'main', replicationFactor: 2, defaultShardCount: 4 });
     for (const id of ids) await fleet.addNode(id);
@@ -56,8 +51,7 @@ export class StoreFleet {
   }
 
   async close(): Promise<void> {
-    await this.store.close();
-    rmSync(this.folder, { recursive: true, force: true });
+    await this.closeStore();
   }
 
   /** An append of an index that exists, or not, as the store sees it now. */

@@ -11,9 +11,21 @@ export interface Tx {
   run(sql: string, params?: readonly SqlValue[]): Promise<number>;
 }
 
+/**
+ * `read` sees one moment and changes nothing. `write` transactions of all processes run one after the other, each
+ * seeing all before it. `stage` only adds rows that nobody reads yet, and need not take turns. `schema` is a write
+ * that may take long.
+ */
+export type TxMode = 'read' | 'write' | 'stage' | 'schema';
+
 export interface SqlDriver {
-  /** Runs `work` in a transaction: committed when it resolves, rolled back when it throws. */
-  transaction<T>(mode: 'read' | 'write', work: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` in a transaction: committed when it resolves, rolled back when it throws. Throws StoreUnavailable
+   * where the database cannot be used.
+   */
+  transaction<T>(mode: TxMode, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** What a statement of a migration, written for SQLite, is in this driver's dialect. */
+  toDialect(statement: string): readonly string[];
   close(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 // The libsql driver. Its calls block their thread: only tests and the store's own worker thread may hold one.
 import Database from 'libsql';
 import { nameStoreFailure } from '../store-failure.js';
-import type { Row, SqlDriver, SqlValue, Tx } from './driver.js';
+import type { Row, SqlDriver, SqlValue, Tx, TxMode } from './driver.js';
 
 interface Statement {
   all(params: readonly SqlValue[]): Row[];
@@ -28,8 +28,8 @@ export function openLibsql(path: string, clock: () => number = Date.now): SqlDri
     return statement;
   };
 
-  const run = async <T>(mode: 'read' | 'write', work: (tx: Tx) => Promise<T>): Promise<T> => {
-    database.exec(mode === 'write' ? 'BEGIN IMMEDIATE' : 'BEGIN');
+  const run = async <T>(mode: TxMode, work: (tx: Tx) => Promise<T>): Promise<T> => {
+    database.exec(mode === 'read' ? 'BEGIN' : 'BEGIN IMMEDIATE');
     const tx: Tx = {
       nowMs: clock(),
       all: async <R>(sql: string, params: readonly SqlValue[] = []) =>
@@ -58,6 +58,7 @@ export function openLibsql(path: string, clock: () => number = Date.now): SqlDri
       tail = next.catch(() => undefined);
       return next;
     },
+    toDialect: (statement) => [statement],
     async close() {
       await tail;
       database.close();

@@ -89,7 +89,7 @@ const MIGRATIONS: readonly string[][] = [
 
 /** Brings a database to the newest schema; refuses one that a newer Miroir has written. */
 export async function migrate(driver: SqlDriver): Promise<void> {
-  await driver.transaction('write', async (tx) => {
+  await driver.transaction('schema', async (tx) => {
     await tx.run('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, at TEXT NOT NULL)');
     const row = await one<{ version: number | null }>(tx, 'SELECT MAX(version) AS version FROM migrations');
     const version = row?.version ?? 0;
@@ -99,7 +99,7 @@ export async function migrate(driver: SqlDriver): Promise<void> {
       );
     }
     for (let next = version; next < MIGRATIONS.length; next += 1) {
-      for (const statement of MIGRATIONS[next]!) await tx.run(statement);
+      for (const statement of MIGRATIONS[next]!.flatMap(driver.toDialect)) await tx.run(statement);
       await tx.run('INSERT INTO migrations (version, at) VALUES (?, ?)', [next + 1, isoTime(tx.nowMs)]);
     }
   });

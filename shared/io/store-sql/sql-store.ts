@@ -37,7 +37,7 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     removeNode: write(cluster.removeNode),
     readNodeSecrets: read(cluster.readNodeSecrets),
     putNodeSecrets: write(cluster.putNodeSecrets),
-    stageParts: write(journal.stageParts),
+    stageParts: (...args) => driver.transaction('stage', (tx) => journal.stageParts(tx, ...args)),
     dropStaging: write(journal.dropStaging),
     appendEntry: write(journal.appendEntry),
     listTasks: read(journal.listTasks),

@@ -1,0 +1,69 @@
+// A state store of a test's own: SQLite in a folder, or, in the project `postgres`, a schema of its server.
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { inject } from 'vitest';
+import type { Store } from '../../shared/io/store.js';
+import type { SqlDriver } from '../../shared/io/store-sql/driver.js';
+import { openLibsql } from '../../shared/io/store-sql/libsql-driver.js';
+import { openPostgres } from '../../shared/io/store-sql/postgres-driver.js';
+import { createSqlStore } from '../../shared/io/store-sql/sql-store.js';
+
+export interface TestStore {
+  store: Store;
+  driver: SqlDriver;
+  /** Closes the store and removes what it kept. */
+  close(): Promise<void>;
+}
+
+export async function openTestStore(clock?: () => number): Promise<TestStore> {
+  const server = inject('postgresUrl') ?? null;
+  if (server !== null) return openSchema(server, clock);
+  const folder = mkdtempSync(join(tmpdir(), 'miroir-store-'));
+  const driver = openLibsql(join(folder, 'miroir.db'), clock);
+  const store = await createSqlStore(driver);
+  return {
+    store,
+    driver,
+    async close() {
+      await store.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function openSchema(server: string, clock?: () => number): Promise<TestStore> {
+  const schema = await createSchema(server);
+  const driver = openPostgres(schema.url, { clock });
+  const store = await createSqlStore(driver);
+  return {
+    store,
+    driver,
+    async close() {
+      await store.close();
+      await schema.drop();
+    },
+  };
+}
+
+/** An empty schema of the server, and the URL of stores in it. */
+export async function createSchema(server: string): Promise<{ url: string; drop(): Promise<void> }> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await administer(server, `CREATE SCHEMA ${name}`);
+  return {
+    url: `${server}?options=${encodeURIComponent(`-c search_path=${name}`)}`,
+    drop: () => administer(server, `DROP SCHEMA ${name} CASCADE`),
+  };
+}
+
+export async function administer(server: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: server });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
