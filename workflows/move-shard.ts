@@ -29,10 +29,12 @@ export async function moveShard(input: MoveInput): Promise<MoveResult> {
   try {
     // One that is tried again may have flipped before it failed.
     const side = await meta.sideToDelete(moveId);
-    if (side === 'target') documents = await bringOver(input, steps, say);
-    if (side !== 'source') {
+    // A source that is lost or diverges before the flip spoils the copy.
+    for (let again = side !== 'source'; again; ) {
+      if (side === 'target') documents = await bringOver(input, steps, say);
       say(side === 'none' ? 'taking a surplus replica away' : 'flipping: the target becomes readable');
-      await steps.flipShard.executeWithOptions({ summary: 'flip' }, [moveId]);
+      const flip = await steps.flipShard.executeWithOptions({ summary: 'flip' }, [moveId]);
+      again = flip.again === true;
     }
     if (input.retentionMs > 0) {
       await tellParent(moveId);
@@ -93,10 +95,11 @@ async function bringOver(
     if (!joined) continue;
     say('verifying');
     const verified = await steps.verifyShard.executeWithOptions({ summary: 'verify' }, [moveId]);
+    if (verified.again) continue;
     return verified.documents;
   }
   throw ApplicationFailure.nonRetryable(
-    `settings changed during each of ${MOST_COPIES} copies: retry when they are settled`,
+    `settings or sources changed during each of ${MOST_COPIES} copies: retry when they are settled`,
     'Conflict',
   );
 }

@@ -40,6 +40,11 @@ export async function planChange(
     const planned = await deps.store.readChange(change.changeId);
     if (planned !== null && planned.plannedAt !== null)
       return { moves: planned.plannedMoves, documents: planned.plannedDocuments };
+    if (planned !== null && planned.finishedAt !== null)
+      throw finalFailure(
+        'Conflict',
+        `change ${change.changeId} is ${planned.status}: it is not planned any more`,
+      );
   }
 }
 

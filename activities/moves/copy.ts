@@ -69,6 +69,8 @@ export async function copyShard(
     } catch (error) {
       if (!(error instanceof ControlFailed)) throw error;
       if (performance.now() - arrivedMs >= options.stallMs) throw finalFailure('Stalled', error.message);
+      // Its source is gone, and another replica is there to copy from.
+      if ((await store.readCopy(moveId))?.spoiled != null) return { documents: copied, bytes };
       await store.updateMove(moveId, { lastError: error.message });
       waiting.length = 0;
       next = copied;
@@ -78,7 +80,7 @@ export async function copyShard(
     arrivedMs = performance.now();
     copied = chunk.first + chunk.count;
     bytes += Number(result.bytes ?? 0);
-    await store.updateMove(moveId, { documentsCopied: copied, bytesCopied: bytes });
+    await store.recordCopied(moveId, move.attempt, copied, bytes);
     await deps.faults.reach('copy.chunk');
     beat.report(progress());
     if (options.documentsPerSecond !== null) {
@@ -87,6 +89,7 @@ export async function copyShard(
       if (aheadMs > 0) await beat.sleep(aheadMs);
     }
   }
+  await store.endCopy(moveId, move.attempt);
   return { documents: copied, bytes };
 }
 

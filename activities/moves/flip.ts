@@ -10,7 +10,12 @@ import { finalFailure } from '../failures.js';
  */
 const PASSING = new Set(['below-watermark', 'too-few-replicas']);
 
-export async function flipShard(deps: ActivityDeps, moveId: string, beat: Beat): Promise<{ epoch: number }> {
+/** Answers the epoch; `again` where the copy was spoiled meanwhile and must begin again. */
+export async function flipShard(
+  deps: ActivityDeps,
+  moveId: string,
+  beat: Beat,
+): Promise<{ epoch: number; again?: boolean }> {
   const { store } = deps;
   const move = await store.updateMove(moveId, { phase: 'flip' });
   if (move.kind === 'drop') await requireAnswering(deps, move);
@@ -24,6 +29,7 @@ export async function flipShard(deps: ActivityDeps, moveId: string, beat: Beat):
       await deps.faults.reach('flip.acknowledged');
       return { epoch: answer.epoch };
     }
+    if (answer.reason === 'spoiled') return { epoch: 0, again: true };
     if (answer.reason === 'index-deleted') throw finalFailure('IndexDeleted', 'the index has been deleted');
     if (!PASSING.has(answer.reason ?? ''))
       throw finalFailure('StaleEpoch', `the move may not flip: ${answer.reason ?? 'no reason given'}`);

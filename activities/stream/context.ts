@@ -56,6 +56,11 @@ const TROUBLE_CODES = new Set([
   'invalid_state',
   'invalid_store_file',
   'remote_timeout',
+  // Its index or its tasks are gone, its keys too: it was wiped or renamed away, which says nothing of the entry.
+  'index_not_found',
+  'task_not_found',
+  'invalid_api_key',
+  'missing_authorization_header',
 ]);
 
 /** Whether a failed task is the node's fault, never the entry's. */

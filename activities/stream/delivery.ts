@@ -36,7 +36,7 @@ export async function deliverGroup(context: StreamContext, group: DeliveryGroup)
       // Autobatching may have failed an innocent neighbour: nothing of what came back from here on is trusted.
       const confirmed = group.entries[settled - 1];
       for (const later of sent.slice(position + 1)) await settle(context, later.item, true);
-      if (confirmed) await confirm(context, confirmed.seq, outcomes);
+      if (confirmed) await confirm(context, confirmed.seq, outcomes, false);
       await resend(context, group.entries.slice(settled));
       return;
     }
@@ -86,7 +86,8 @@ function succeeded(entry: DeliveryEntry): EntryOutcome[] {
 async function resend(context: StreamContext, entries: readonly DeliveryEntry[]): Promise<void> {
   for (const entry of entries) {
     const outcome = await settle(context, await send(context, entry));
-    await confirm(context, entry.seq, outcome ? [outcome] : []);
+    // Whoever falls asleep before the next entry must be fenced: it is going to send without asking again.
+    await confirm(context, entry.seq, outcome ? [outcome] : [], entry === entries.at(-1));
   }
 }
 
@@ -94,7 +95,13 @@ function isDocuments(entry: DeliveryEntry): boolean {
   return entry.meta.kind === 'documentAdditionOrUpdate' || entry.meta.kind === 'documentDeletion';
 }
 
-async function confirm(context: StreamContext, seq: number, outcomes: EntryOutcome[]): Promise<void> {
+/** `clean` only when nothing of the group is left to send. */
+async function confirm(
+  context: StreamContext,
+  seq: number,
+  outcomes: EntryOutcome[],
+  clean = true,
+): Promise<void> {
   context.signal.throwIfAborted();
   await context.faults.reach('deliver.answered');
   await context.store.confirmEntries(
@@ -102,7 +109,7 @@ async function confirm(context: StreamContext, seq: number, outcomes: EntryOutco
     context.generation,
     seq,
     outcomes,
-    true,
+    clean,
     context.lastTaskUid,
   );
 }

@@ -30,6 +30,9 @@ export async function replayShard(
       if (step.restart && step.entries.length === 0) return { joined: false, restart: true };
       // The source has not come to the next deletion by filter yet, so that nobody knows what it matches.
       if (step.entries.length > 0) return null;
+      // The copy was read from a source that may be ahead of this stream: up to its end it is of no one moment, and a
+      // filter would match other documents than it did on the source.
+      if (step.streamPosition < step.copyEnd) return null;
       const joined = await store.advanceReplay(
         node,
         generation,
@@ -41,9 +44,11 @@ export async function replayShard(
       if (joined) return { joined: true, restart: false, position: step.streamPosition };
       continue;
     }
-    await sendReplay(context, index, shard, ready);
+    const decided = await sendReplay(context, index, shard, ready);
     await context.faults.reach('stream.replayed');
-    await store.advanceReplay(node, generation, incarnation, shard, ready.at(-1)!.seq, false);
+    const last = ready[decided - 1];
+    if (last) await store.advanceReplay(node, generation, incarnation, shard, last.seq, false);
+    if (decided < ready.length) return null;
   }
   return null;
 }
@@ -56,23 +61,30 @@ function takeReady(entries: readonly ReplayEntry[]): ReplayEntry[] {
   return blocked === -1 ? [...entries] : entries.slice(0, blocked);
 }
 
+/**
+ * Answers how many of the entries the shard is past. One that fails here, and whose outcome nobody has fixed, stops it:
+ * a replay decides nothing, for the copy may hold what came later. The source will say.
+ */
 async function sendReplay(
   context: StreamContext,
   index: PhysicalIndex,
   shard: number,
   entries: readonly ReplayEntry[],
-): Promise<void> {
+): Promise<number> {
   const tasks: number[][] = [];
   for (const entry of entries) tasks.push(await sendEntry(context, index, shard, entry));
   for (const [position, uids] of tasks.entries()) {
     if (!(await anyFailed(context, uids))) continue;
     for (const later of tasks.slice(position + 1).flat())
       await context.client.waitTask(later, context.signal);
-    // As in delivery: in order and alone. What fails alone failed on the source too, or verify will name it.
-    for (const entry of entries.slice(position))
-      await anyFailed(context, await sendEntry(context, index, shard, entry));
-    return;
+    // As in delivery: in order and alone.
+    for (const [offset, entry] of entries.slice(position).entries()) {
+      const failed = await anyFailed(context, await sendEntry(context, index, shard, entry));
+      if (failed && entry.outcome === null) return position + offset;
+    }
+    break;
   }
+  return entries.length;
 }
 
 async function anyFailed(context: StreamContext, uids: readonly number[]): Promise<boolean> {

@@ -72,8 +72,11 @@ async function prepare(context: StreamContext, unclean: boolean): Promise<void> 
   await requireClaim(context.client, context.clusterId, context.node);
   await requireTasks(context);
   await loadIndexes(context);
-  if (unclean) await fenceNode(context);
-  else await requireIndexes(context);
+  if (unclean) {
+    // A death between the renaming and its record must not look like a clean node without its index.
+    await context.store.setUnclean(context.node, context.generation, true);
+    await fenceNode(context);
+  } else await requireIndexes(context);
   await provision(context);
   await context.store.setUnclean(context.node, context.generation, false);
 }
@@ -155,6 +158,7 @@ async function deliverUntilOver(
 class Trouble {
   private sinceMs: number | null = null;
   private demoted = false;
+  private lost = false;
   private attempt = 0;
   constructor(
     private readonly context: StreamContext,
@@ -165,6 +169,7 @@ class Trouble {
   end(): void {
     this.sinceMs = null;
     this.demoted = false;
+    this.lost = false;
     this.attempt = 0;
     this.progress.lastError = null;
   }
@@ -184,9 +189,11 @@ class Trouble {
     context.log.warn({ node: context.node, attempt: this.attempt }, error.message);
     await context.store.reportStream(context.node, context.generation, error.message);
     const lost = error instanceof NodeLost;
-    if (!this.demoted && (lost || performance.now() - this.sinceMs >= context.options.demoteAfterMs)) {
-      await context.store.demoteNode(context.node, error.message);
+    const late = !this.demoted && performance.now() - this.sinceMs >= context.options.demoteAfterMs;
+    if (late || (lost && !this.lost)) {
+      await context.store.demoteNode(context.node, error.message, lost);
       this.demoted = true;
+      this.lost ||= lost;
     }
     await sleep(lost ? 2_000 : Math.min(50 * 2 ** this.attempt, 1_000));
   }

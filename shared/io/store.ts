@@ -4,6 +4,7 @@ import type { EntryMeta, EntryPart, TaskRow, TaskStatus } from '../core/entries.
 import type { MeilisearchError } from '../core/errors.js';
 import type { MoveKind, MoveReason, PlannedMove } from '../core/plan.js';
 import type { NodeId, NodeState, ReplicaState, Topology, TopologyNode } from '../core/topology.js';
+import type { CopyStore } from './store-copies.js';
 
 /** What a node is reached with. Never logged, never in workflow payloads. */
 export interface NodeSecrets {
@@ -157,7 +158,9 @@ export interface ReplayStep {
   })[];
   shardPosition: number;
   streamPosition: number;
-  /** A settings or index entry lies within: the copy must begin again. */
+  /** The copy is of no one moment before this number: the shard joins past it only. */
+  copyEnd: number;
+  /** A settings or index entry lies within, or the source was lost: the copy must begin again. */
   restart: boolean;
 }
 
@@ -248,7 +251,7 @@ export interface StoreCounts {
   journalPayloadBytes: number;
 }
 
-export interface Store {
+export interface Store extends CopyStore {
   close(): Promise<void>;
 
   /** Creates the cluster row when there is none; answers the current topology. */
@@ -305,8 +308,11 @@ export interface Store {
   /** Marks that requests outside a group (controls, fences) are about to be sent, or are all answered. */
   setUnclean(node: NodeId, generation: number, unclean: boolean, lastTaskUid?: number | null): Promise<void>;
   readStreams(): Promise<StreamPosition[]>;
-  /** In-sync replicas of a lost or lagging node leave in-sync where another in-sync replica remains. */
-  demoteNode(node: NodeId, cause: string): Promise<number>;
+  /**
+   * In-sync replicas of a lost or lagging node leave in-sync where another in-sync replica remains. Copies that read
+   * from a lost one begin again elsewhere.
+   */
+  demoteNode(node: NodeId, cause: string, lost?: boolean): Promise<number>;
   /**
    * Replicas that were demoted become in-sync again once the stream is past the watermark; every confirmation does
    * the same.
@@ -337,7 +343,7 @@ export interface Store {
     shard: number,
     limits: { entries: number; bytes: number },
   ): Promise<ReplayStep>;
-  /** Advances a held shard; with `join` it becomes live if its position equals the stream's. Answers whether it did. */
+  /** Advances a held shard; with `join` it becomes live if it is at the stream's position, past its copy's end. Answers whether it did. */
   advanceReplay(
     node: NodeId,
     generation: number,
@@ -376,12 +382,7 @@ export interface Store {
   readSnapshotIds(moveId: string, offset: number, limit: number): Promise<string[]>;
   updateMove(
     moveId: string,
-    patch: Partial<
-      Pick<
-        MoveRow,
-        'phase' | 'attempt' | 'documentsCopied' | 'bytesCopied' | 'lastError' | 'startedAt' | 'finishedAt'
-      >
-    >,
+    patch: Partial<Pick<MoveRow, 'phase' | 'attempt' | 'lastError' | 'startedAt' | 'finishedAt'>>,
   ): Promise<MoveRow>;
   markVerified(moveId: string): Promise<void>;
   /**

@@ -129,6 +129,41 @@ describe('a takeover', () => {
     await next.stop();
   });
 
+  it('fences whoever fell asleep between two entries that are sent again alone', async () => {
+    await fleet.stopStreams();
+    await fleet.write('books', 0, [{ id: 1 }]);
+    await fleet.write('books', 0, [{ id: 'not an id!' }]);
+    await fleet.write('books', 0, [{ id: 2 }]);
+    await fleet.write('books', 0, [{ id: 3 }]);
+    // Two entries are confirmed, and the third is about to be: the fourth will be sent without asking anybody.
+    const gate = new Gate('deliver.answered', 3);
+    const asleep = fleet.stream('a', gate);
+    await gate.arrived;
+    const takeover = await fleet.store.takeOverStream('a', 'the next holder');
+    expect(takeover?.unclean).toBe(true);
+    gate.release();
+    expect(await asleep.ended).toBeInstanceOf(StaleGeneration);
+  });
+
+  it('finds the index of a holder that died between its renaming and the record of it', async () => {
+    await fleet.stopStreams();
+    const { running, url } = fleet.engines.get('a')!;
+    await running.close();
+    // Nothing is in flight, but after trouble a stream fences all the same.
+    const gate = new Gate('fence.renamed');
+    const dead = fleet.stream('a', gate);
+    await fleet.until(async () => ((await fleet.position('a')).lastError ? true : null));
+    await fleet.startEngine('a', 'a', url);
+    await gate.arrived;
+    expect((await fleet.store.takeOverStream('a', 'the next holder'))?.unclean).toBe(true);
+    gate.release();
+    expect(await dead.ended).toBeInstanceOf(StaleGeneration);
+    fleet.stream('a');
+    fleet.stream('b');
+    expect(await fleet.finish(await fleet.write('books', 1, [{ id: 9 }]))).toBe('succeeded');
+    expect(await fleet.documents('a', 'books')).toEqual([{ id: 9 }]);
+  });
+
   it('of a stream that ended in order renames nothing', async () => {
     await fleet.finish(await fleet.write('books', 0, [{ id: 1 }]));
     await fleet.until(async () =>

@@ -161,7 +161,6 @@ describe('a move', () => {
     await deleteReplica(fleet.deps(), 'm1', 'target', fleet.beat);
     expect(await states()).toEqual(['a:in-sync', 'b:in-sync']);
     for (const late of [snapshot, join, verify, flip]) await expect(late()).rejects.toThrow();
-    await fleet.store.updateMove('m1', { documentsCopied: 0 });
     await expect(
       fleet.store.enqueueControl({
         node: 'c',

@@ -153,6 +153,7 @@ export class StoreFleet {
     const streams = await store.readStreams();
     const positionOf = (node: NodeId) => streams.find((stream) => stream.node === node)!.position;
     await store.saveSnapshot(moveId, positionOf(move.copyFrom), []);
+    await store.endCopy(moveId, move.attempt);
     const joined = await store.advanceReplay(
       move.targetNode,
       this.generations[move.targetNode]!,

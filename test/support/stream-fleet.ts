@@ -34,7 +34,7 @@ export interface TestStream {
   ended: Promise<unknown>;
 }
 
-/** Holds whoever reaches a named point until it is released. */
+/** Holds whoever reaches a named point, the `count`th time, until it is released. */
 export class Gate {
   private open = () => {};
   private arrive = () => {};
@@ -44,12 +44,17 @@ export class Gate {
   private readonly released = new Promise<void>((resolve) => {
     this.open = resolve;
   });
-  constructor(private readonly point: string) {}
+  constructor(
+    private readonly point: string,
+    private count = 1,
+  ) {}
   release(): void {
     this.open();
   }
   async reach(point: string): Promise<void> {
     if (point !== this.point) return;
+    this.count -= 1;
+    if (this.count > 0) return;
     this.arrive();
     await this.released;
   }

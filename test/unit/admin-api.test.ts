@@ -41,11 +41,10 @@ async function openChange(status: 'running' | 'needs-attention') {
   await server.store.planMoves('change-9', epoch, [{ id: 'move-1', ...move }], 40);
   await server.store.updateMove('move-1', {
     phase: status === 'running' ? 'copy' : 'failed',
-    documentsCopied: 30,
-    bytesCopied: 3_000,
     lastError: status === 'running' ? null : 'node n2 is full',
     startedAt: new Date(Date.now() - 3_000).toISOString(),
   });
+  await server.store.recordCopied('move-1', 0, 30, 3_000);
   await server.store.setChangeStatus('change-9', status);
 }
 

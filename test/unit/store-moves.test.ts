@@ -227,6 +227,7 @@ describe('a held replica', () => {
     const { attempt } = await fleet.store.holdReplica('m1');
     await fleet.store.saveSnapshot('m1', 0, [], attempt);
     const copy = await fleet.store.enqueueControl(control('m1', 'copy', attempt));
+    await fleet.store.endCopy('m1', attempt);
     expect(await fleet.store.advanceReplay('c', generation, incarnation, 0, 0, true)).toBe(true);
     expect(await fleet.store.startControl('c', generation, copy)).toBe(false);
     expect((await fleet.store.readControls([copy]))[0]).toMatchObject({ status: 'failed' });
@@ -237,6 +238,7 @@ describe('a held replica', () => {
     await fleet.planMove('m1', move);
     await fleet.store.holdReplica('m1');
     await fleet.store.saveSnapshot('m1', 0, []);
+    await fleet.store.endCopy('m1', 1);
     const filter = { kind: 'documentDeletion', mode: 'filter', providedIds: 0, filter: '"x = 1"' } as const;
     const seq = await fleet.append('books', filter);
     await fleet.confirm('c', seq);
@@ -254,6 +256,7 @@ describe('a held replica', () => {
     await fleet.planMove('m1', move);
     await fleet.store.holdReplica('m1');
     await fleet.store.saveSnapshot('m1', 0, []);
+    await fleet.store.endCopy('m1', 1);
     const seq = await fleet.write('books', 0);
     const patch = { kind: 'settingsUpdate' as const, patch: { stopWords: ['x'] }, isDeletion: false };
     await fleet.confirmAll(await fleet.append('books', patch));
@@ -285,6 +288,7 @@ describe('garbage', () => {
     await fleet.confirmAll(seq);
     expect(await bytes()).toBeGreaterThan(0);
     await fleet.store.saveSnapshot('m1', streams[0]!.position, []);
+    await fleet.store.endCopy('m1', 1);
     expect(await bytes()).toBeGreaterThan(0);
     const step = await fleet.store.readReplay('c', fleet.generations.c!, incarnation, 0, LIMITS);
     expect(step.entries.map((entry) => entry.seq)).toEqual([seq]);

@@ -62,13 +62,15 @@ export async function enqueueControl(
 /** Whether the control's move holds the replica in the state that the step is for, in the same attempt. */
 async function isWanted(tx: Tx, control: Omit<Control, 'id' | 'status' | 'result'>): Promise<boolean> {
   if (control.moveId === null) return true;
-  const row = await one<{ state: string; attempt: number }>(
+  const row = await one<{ state: string; attempt: number; copy_end: number | null }>(
     tx,
-    `SELECT r.state, m.attempt FROM replicas r JOIN moves m ON m.id = r.move_id
+    `SELECT r.state, m.attempt, m.copy_end FROM replicas r JOIN moves m ON m.id = r.move_id
      WHERE r.incarnation = ? AND r.shard = ? AND r.node = ? AND r.move_id = ?`,
     [control.incarnation, control.shard, control.node, control.moveId],
   );
   if (control.kind === 'delete') return row?.state === 'deleting';
+  // A chunk that is asked for late would write over what has been replayed.
+  if (control.kind === 'copy' && row?.copy_end != null) return false;
   return row?.state === 'copying' && row.attempt === (control.args.attempt ?? row.attempt);
 }
 
@@ -136,16 +138,26 @@ export async function readReplay(
       'replica_owned',
       `shard ${shard} is not held on node ${node}: its move was given up or began again`,
     );
-  const move = await one<{ copy_from: string; position: number | null }>(
+  const move = await one<{
+    copy_from: string;
+    copy_end: number | null;
+    spoiled: string | null;
+    position: number | null;
+  }>(
     tx,
-    'SELECT m.copy_from, s.position FROM moves m LEFT JOIN streams s ON s.node = m.copy_from WHERE m.id = ?',
+    `SELECT m.copy_from, m.copy_end, m.spoiled, s.position
+     FROM moves m LEFT JOIN streams s ON s.node = m.copy_from WHERE m.id = ?`,
     [held.move_id],
   );
+  const spoiled = move?.spoiled != null;
+  if (!spoiled && move?.copy_end == null)
+    throw new StateConflict('replica_owned', `shard ${shard} on node ${node} is still being copied`);
   const rows = await tx.all<JournalEntryRow>(
     `SELECT j.seq, j.meta, j.index_uid, j.incarnation, j.primary_key, j.settings, j.scope, j.barrier, j.refused,
        j.status, j.outcome, p.name
      FROM journal j LEFT JOIN physical_names p ON p.incarnation = j.incarnation AND p.node = ?
      WHERE j.incarnation = ? AND j.seq > ? AND j.seq <= ? AND j.refused = 0
+       AND COALESCE(j.outcome, 'succeeded') = 'succeeded'
        AND (j.scope = 'index' OR EXISTS (SELECT 1 FROM parts d WHERE d.seq = j.seq AND d.shard = ?))
      ORDER BY j.seq LIMIT ?`,
     [node, incarnation, held.held_position, stream.position, shard, limits.entries],
@@ -154,8 +166,10 @@ export async function readReplay(
     entries: [],
     shardPosition: held.held_position,
     streamPosition: stream.position,
-    restart: false,
+    copyEnd: move?.copy_end ?? 0,
+    restart: spoiled,
   };
+  if (spoiled) return step;
   let bytes = 0;
   for (const row of rows) {
     const entry = { ...toDelivery(row), liveShards: [shard], recordedIds: null as string[] | null };
@@ -209,6 +223,13 @@ export async function advanceReplay(
   if (changed === 0)
     throw new StateConflict('replica_owned', `shard ${shard} is no longer held on node ${node}`);
   if (!join || position !== stream.position) return false;
+  const good = await one(
+    tx,
+    `SELECT 1 AS found FROM replicas r JOIN moves m ON m.id = r.move_id
+     WHERE r.incarnation = ? AND r.shard = ? AND r.node = ? AND m.copy_end <= ? AND m.spoiled IS NULL`,
+    [...key, position],
+  );
+  if (!good) return false;
   await tx.run(`UPDATE replicas SET state = 'joined', held_position = NULL WHERE ${where}`, key);
   return true;
 }

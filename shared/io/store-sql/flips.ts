@@ -2,6 +2,7 @@
 import type { MoveRow } from '../store.js';
 import { StateConflict } from '../store.js';
 import { bumpEpoch } from './cluster.js';
+import { readCopy } from './copies.js';
 import { isoTime, one, type Tx } from './driver.js';
 import { refuseDrop, retainSurplus } from './drops.js';
 import { dropWaitingControls, readMove, readReplica, requireMove } from './moves.js';
@@ -9,6 +10,9 @@ import { oldestLeasedEpoch } from './progress.js';
 
 export async function markVerified(tx: Tx, moveId: string): Promise<void> {
   const move = await requireMove(tx, moveId);
+  const copy = await readCopy(tx, moveId);
+  if (copy?.spoiled != null && move.flippedEpoch === null)
+    throw new StateConflict('copy_spoiled', `move ${moveId} must copy again: ${copy.spoiled}`);
   const changed = await tx.run(
     `UPDATE replicas SET state = 'verified' WHERE incarnation = ? AND shard = ? AND node = ? AND move_id = ?
        AND state IN ('joined', 'verified')`,
@@ -33,6 +37,7 @@ export async function flipMove(
   if (!index || index.deleted_seq !== null) return refuse('index-deleted');
   if (move.finishedAt !== null) return refuse('move-over');
   if (move.kind === 'drop') return retainSurplus(tx, move);
+  if ((await readCopy(tx, moveId))?.spoiled != null) return refuse('spoiled');
   const target = await readReplica(tx, move, move.targetNode);
   if (target?.state !== 'verified' || target.move_id !== moveId) return refuse('not-verified');
   const stream = await one<{ position: number; last_error: string | null }>(

@@ -83,11 +83,11 @@ export async function planMoves(
   plannedDocuments: number,
 ): Promise<boolean> {
   if ((await readEpoch(tx)) !== epoch) return false;
-  // Whoever slept while another planned must not replace moves that are under way.
-  const first = await tx.run('UPDATE changes SET planned_at = ? WHERE id = ? AND planned_at IS NULL', [
-    isoTime(tx.nowMs),
-    changeId,
-  ]);
+  // Whoever slept while another planned must not replace moves that are under way, nor plan for a change that is over.
+  const first = await tx.run(
+    `UPDATE changes SET planned_at = ? WHERE id = ? AND planned_at IS NULL AND status IN ('running', 'needs-attention')`,
+    [isoTime(tx.nowMs), changeId],
+  );
   if (first === 0) return false;
   for (const [ordinal, move] of moves.entries()) {
     await tx.run(
@@ -189,8 +189,6 @@ export async function requireMove(tx: Tx, id: string): Promise<MoveRow> {
 const MOVE_COLUMNS: Record<string, string> = {
   phase: 'phase',
   attempt: 'attempt',
-  documentsCopied: 'documents_copied',
-  bytesCopied: 'bytes_copied',
   lastError: 'last_error',
   startedAt: 'started_at',
   finishedAt: 'finished_at',
@@ -280,7 +278,8 @@ export async function holdReplica(tx: Tx, moveId: string): Promise<MoveRow> {
   await tx.run('DELETE FROM snapshots WHERE move_id = ?', [moveId]);
   await tx.run(
     `UPDATE moves SET attempt = attempt + 1, phase = 'snapshot', snapshot_position = NULL, documents_total = 0,
-       documents_copied = 0, bytes_copied = 0, last_error = NULL, started_at = COALESCE(started_at, ?) WHERE id = ?`,
+       documents_copied = 0, bytes_copied = 0, copy_end = NULL, spoiled = NULL, last_error = NULL,
+       started_at = COALESCE(started_at, ?) WHERE id = ?`,
     [isoTime(tx.nowMs), moveId],
   );
   return requireMove(tx, moveId);

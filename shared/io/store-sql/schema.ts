@@ -85,6 +85,12 @@ const MIGRATIONS: readonly string[][] = [
     `ALTER TABLE moves ADD COLUMN flipped_at TEXT`,
     `ALTER TABLE changes ADD COLUMN planned_at TEXT`,
   ],
+  [
+    // Null until a copy's last document has been read: the journal's head at that moment.
+    `ALTER TABLE moves ADD COLUMN copy_end INTEGER`,
+    // Why the copy must begin again.
+    `ALTER TABLE moves ADD COLUMN spoiled TEXT`,
+  ],
 ];
 
 /** Brings a database to the newest schema; refuses one that a newer Miroir has written. */

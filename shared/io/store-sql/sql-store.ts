@@ -2,6 +2,7 @@
 import type { Store } from '../store.js';
 import * as cluster from './cluster.js';
 import * as controls from './controls.js';
+import * as copies from './copies.js';
 import { one, type SqlDriver, type Tx } from './driver.js';
 import * as flips from './flips.js';
 import { collectGarbage } from './garbage.js';
@@ -74,6 +75,9 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     saveSnapshot: write(moves.saveSnapshot),
     readSnapshotIds: read(moves.readSnapshotIds),
     updateMove: write(moves.updateMove),
+    readCopy: read(copies.readCopy),
+    recordCopied: write(copies.recordCopied),
+    endCopy: write(copies.endCopy),
     markVerified: write(flips.markVerified),
     flipMove: write(flips.flipMove),
     beginDelete: write(flips.beginDelete),

@@ -5,6 +5,7 @@ import type { NodeId } from '../../core/topology.js';
 import type { DeliveryEntry, DeliveryGroup, EntryOutcome, StreamPosition, StreamTakeover } from '../store.js';
 import { StaleGeneration } from '../store.js';
 import { bumpEpoch, readCluster, readEpoch } from './cluster.js';
+import { spoilCopies } from './copies.js';
 import { isoTime, one, parseJson, type SqlValue, type Tx, toJson } from './driver.js';
 import { advanceTasks } from './progress.js';
 
@@ -331,6 +332,7 @@ async function distrustReplicas(
     [node, incarnation],
   );
   await leaveInSync(tx, node, cause, mark, incarnation);
+  await spoilCopies(tx, node, incarnation, cause);
 }
 
 /** Whether a new epoch is due at all: one that changes nothing would make every proxy report for nothing. */
@@ -338,9 +340,10 @@ async function anyReplica(tx: Tx, condition: string, params: SqlValue[]): Promis
   return (await one(tx, `SELECT 1 AS found FROM replicas WHERE ${condition} LIMIT 1`, params)) !== undefined;
 }
 
-export async function demoteNode(tx: Tx, node: NodeId, cause: string): Promise<number> {
+export async function demoteNode(tx: Tx, node: NodeId, cause: string, lost = false): Promise<number> {
   await tx.run('UPDATE replicas SET awaited = 0 WHERE node = ? AND awaited = 1', [node]);
   const epoch = await leaveInSync(tx, node, cause, null, null);
+  if (lost) await spoilCopies(tx, node, null, cause);
   await advanceTasks(tx);
   return epoch;
 }
