@@ -43,6 +43,7 @@ function updateIndex(
       );
     }
     index.primaryKey = primaryKey;
+    index.registerField(primaryKey);
   }
   if (newUid !== undefined && newUid !== index.uid) {
     if (indexes.has(newUid)) {
@@ -63,7 +64,9 @@ export function applyTask(indexes: Indexes, task: Task, documents: string[]): Re
       if (indexes.has(task.indexUid)) {
         throw new ApiError('index_already_exists', `Index \`${task.indexUid}\` already exists.`);
       }
-      openIndex(indexes, task, true).primaryKey = operation.primaryKey;
+      const created = openIndex(indexes, task, true);
+      created.primaryKey = operation.primaryKey;
+      if (operation.primaryKey !== null) created.registerField(operation.primaryKey);
       return {};
     }
     case 'updateIndex':

@@ -79,13 +79,19 @@ export function putDocuments(index: IndexData, texts: string[], options: PutOpti
     if (id === null) throw invalidId(raw);
     writes.push({ id, text, parsed });
   }
+  // As Meilisearch: a key that is given comes first, one that is found is in its place.
+  if (index.primaryKey === null && options.primaryKey !== null && !primaryKey.includes('.'))
+    index.registerField(primaryKey);
   index.primaryKey = primaryKey;
+  for (const { text } of writes) for (const name of splitFields(text).keys()) index.registerField(name);
   for (const { id, text, parsed } of writes) {
     const stored = index.get(id);
     if (!stored && options.skipCreation) continue;
-    if (options.replace || !stored) index.put(id, text, parsed);
+    if (options.replace || !stored) index.put(id, index.orderFields(text), parsed);
     else {
-      const merged = joinFields(new Map([...splitFields(stored.text), ...splitFields(text)]));
+      const merged = index.orderFields(
+        joinFields(new Map([...splitFields(stored.text), ...splitFields(text)])),
+      );
       index.put(id, merged, JSON.parse(merged));
     }
   }

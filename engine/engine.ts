@@ -190,6 +190,7 @@ export class Engine {
         const index = new IndexData(header.uid as string, header.createdAt as string);
         index.primaryKey = header.primaryKey as string | null;
         index.settings = header.settings as Settings;
+        for (const name of (header.fields ?? []) as string[]) index.registerField(name);
         index.updatedAt = header.updatedAt as string;
         index.stale = true;
         this.indexes.set(index.uid, index);
@@ -227,7 +228,8 @@ export class Engine {
     for (const key of this.keys.all()) yield { header: { kind: 'key', key } };
     for (const index of this.indexes.values()) {
       const { uid, createdAt, updatedAt, primaryKey, settings } = index;
-      yield { header: { kind: 'index', uid, createdAt, updatedAt, primaryKey, settings } };
+      const fields = [...index.fieldOrder.keys()];
+      yield { header: { kind: 'index', uid, createdAt, updatedAt, primaryKey, settings, fields } };
       const documents = index.documents.filter((document) => document !== undefined);
       for (let at = 0; at < documents.length; at += SNAPSHOT_CHUNK) {
         const chunk = documents.slice(at, at + SNAPSHOT_CHUNK);

@@ -1,5 +1,6 @@
 // One index in memory: documents as raw text, words, and columns. Purely synchronous; a change is visible at once.
 import { Column, collectValues, type FieldValues } from './columns.js';
+import { joinFields, splitFields } from './raw-json.js';
 import {
   customRules,
   defaultSettings,
@@ -28,6 +29,8 @@ export class IndexData {
   readonly byId = new Map<string, number>();
   documents: (StoredDocument | undefined)[] = [];
   readonly fieldDistribution = new Map<string, number>();
+  /** Top-level fields in the order in which they were first met, which is that of the keys of every document. */
+  readonly fieldOrder = new Map<string, number>();
   rawBytes = 0;
 
   vocabulary = new Vocabulary();
@@ -50,6 +53,18 @@ export class IndexData {
 
   get size(): number {
     return this.byId.size;
+  }
+
+  registerField(name: string): void {
+    if (!this.fieldOrder.has(name)) this.fieldOrder.set(name, this.fieldOrder.size);
+  }
+
+  /** A document's text with its keys as all documents have them. */
+  orderFields(text: string): string {
+    const places = (name: string) => this.fieldOrder.get(name) ?? Number.POSITIVE_INFINITY;
+    const fields = [...splitFields(text)];
+    if (fields.every(([name], at) => at === 0 || places(fields[at - 1]![0]) < places(name))) return text;
+    return joinFields(fields.sort(([left], [right]) => places(left) - places(right)));
   }
 
   /** Replaces or adds a document; `parsed` is what `text` says. */

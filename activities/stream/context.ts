@@ -8,6 +8,8 @@ export interface PhysicalIndex {
   uid: string;
   /** The primary key that the node's index has, with the hidden ranking rule in place. */
   primaryKey: string | null;
+  /** How many of the index's fields this run has shown to the node: see registerFields. */
+  registeredFields: number;
 }
 
 export interface StreamContext extends ActivityDeps {

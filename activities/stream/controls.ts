@@ -4,6 +4,7 @@ import { shardFilter } from '../../shared/core/topology.js';
 import { NodeRefusal, type requireSuccess } from '../../shared/io/node-client.js';
 import { type Control, StaleGeneration, StateConflict } from '../../shared/io/store.js';
 import { enqueueTask, NodeTrouble, type PhysicalIndex, type StreamContext } from './context.js';
+import { registerFields } from './fields.js';
 import { replayShard } from './replay.js';
 import { fetchDocuments } from './shard-documents.js';
 
@@ -138,6 +139,8 @@ async function sendChunks(context: StreamContext, controls: readonly Control[]):
       const chunk = await reads[position]!;
       context.signal.throwIfAborted();
       if (!(await context.store.startControl(context.node, context.generation, control.id))) continue;
+      // Its source may be ahead of this stream, and so may the fields of what it holds.
+      await registerFields(context, control.incarnation!, index);
       const uid = chunk.documents === 0 ? null : await writeChunk(context, control, index, chunk.results);
       sent.push({ control, chunk, uid });
     } catch (error) {

@@ -6,6 +6,7 @@ import { shardFilter } from '../../shared/core/topology.js';
 import { NodeRefusal, type NodeTask } from '../../shared/io/node-client.js';
 import type { DeliveryEntry, DeliveryGroup, EntryOutcome } from '../../shared/io/store.js';
 import { enqueueTask, isTrouble, NodeTrouble, type PhysicalIndex, type StreamContext } from './context.js';
+import { registerFields } from './fields.js';
 import { recordMatches } from './filter-matches.js';
 import { applySettings, changePrimaryKey, dropIndex, ensureIndex } from './physical-index.js';
 import { buildRequests, countDeletions } from './requests.js';
@@ -24,6 +25,11 @@ export async function deliverGroup(context: StreamContext, group: DeliveryGroup)
   if (first && group.entries.length === 1 && !isDocuments(first)) {
     await confirm(context, first.seq, await deliverIndexEntry(context, first));
     return;
+  }
+  // Those of the whole group at once: in the order of its entries, and before any of them.
+  for (const entry of group.entries) {
+    const index = entry.bringsFields ? await indexOf(context, entry) : null;
+    if (index) await registerFields(context, entry.incarnation, index);
   }
   const sent: { run: DeliveryEntry[]; item: Sent }[] = [];
   for (const run of cutRuns(group.entries)) sent.push({ run, item: await send(context, joinRun(run)) });

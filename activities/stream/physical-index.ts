@@ -3,6 +3,7 @@ import { nodeSettings } from '../../shared/core/settings.js';
 import { physicalName, shardFilter } from '../../shared/core/topology.js';
 import { NodeRefusal, requireSuccess } from '../../shared/io/node-client.js';
 import { enqueueTask, NodeLost, type PhysicalIndex, type StreamContext } from './context.js';
+import { registerFields } from './fields.js';
 
 interface ListedIndex {
   uid: string;
@@ -70,7 +71,7 @@ export async function ensureIndex(
 ): Promise<PhysicalIndex> {
   const known = context.indexes.get(wanted.incarnation);
   if (known) {
-    if (known.primaryKey === null && wanted.primaryKey !== null)
+    if (wanted.primaryKey !== null && (await lacksKey(context, known, wanted.incarnation, wanted.primaryKey)))
       await givePrimaryKey(context, known, wanted.incarnation, wanted.primaryKey, wanted.seq);
     return known;
   }
@@ -81,10 +82,14 @@ export async function ensureIndex(
   const index: PhysicalIndex = {
     name: physicalName(wanted.uid, wanted.incarnation, fence),
     uid: wanted.uid,
-    primaryKey: wanted.primaryKey,
+    primaryKey: null,
+    registeredFields: 0,
   };
-  await runAdmin(context, 'POST', '/indexes', { uid: index.name, primaryKey: wanted.primaryKey });
-  await applySettings(context, index, await context.store.readSettingsAt(wanted.incarnation, wanted.seq));
+  await runAdmin(context, 'POST', '/indexes', { uid: index.name });
+  if (wanted.primaryKey !== null)
+    await givePrimaryKey(context, index, wanted.incarnation, wanted.primaryKey, wanted.seq);
+  else
+    await applySettings(context, index, await context.store.readSettingsAt(wanted.incarnation, wanted.seq));
   await context.faults.reach('index.created');
   await context.store.setPhysicalName(context.node, context.generation, wanted.incarnation, index.name);
   context.indexes.set(wanted.incarnation, index);
@@ -92,7 +97,26 @@ export async function ensureIndex(
   return index;
 }
 
-/** The hidden ranking rule first, the node's own primary key last: its presence says that both are done. */
+/** A node that joined later got a later key at once; one that died while fields were registered has another in its place. */
+async function lacksKey(
+  context: StreamContext,
+  index: PhysicalIndex,
+  incarnation: number,
+  primaryKey: string,
+): Promise<boolean> {
+  if (index.primaryKey === null) return true;
+  return index.primaryKey !== primaryKey && index.primaryKey !== (await readLatestKey(context, incarnation));
+}
+
+async function readLatestKey(context: StreamContext, incarnation: number): Promise<string | null> {
+  const { indexes } = await context.store.readTopology();
+  return indexes.find((index) => index.incarnation === incarnation)?.primaryKey ?? null;
+}
+
+/**
+ * The hidden ranking rule first, the node's own primary key last: its presence says that both are done. Fields in
+ * between, for the key may not come before its place among them.
+ */
 async function givePrimaryKey(
   context: StreamContext,
   index: PhysicalIndex,
@@ -102,6 +126,7 @@ async function givePrimaryKey(
 ): Promise<void> {
   const settings = await context.store.readSettingsAt(incarnation, seq);
   await applySettings(context, { ...index, primaryKey }, settings);
+  await registerFields(context, incarnation, index);
   await runAdmin(context, 'PATCH', `/indexes/${index.name}`, { primaryKey });
   index.primaryKey = primaryKey;
 }
@@ -115,10 +140,7 @@ export async function changePrimaryKey(
   index: PhysicalIndex,
   wanted: { incarnation: number; primaryKey: string; seq: number; liveShards: readonly number[] },
 ): Promise<void> {
-  // A node that joined later got a later key at once, and keeps it.
-  const { indexes } = await context.store.readTopology();
-  const latest = indexes.find(({ incarnation }) => incarnation === wanted.incarnation);
-  if (index.primaryKey === wanted.primaryKey || index.primaryKey === latest?.primaryKey) return;
+  if (!(await lacksKey(context, index, wanted.incarnation, wanted.primaryKey))) return;
   const filter = `NOT ${shardFilter(wanted.liveShards)}`;
   await runAdmin(context, 'POST', `/indexes/${index.name}/documents/delete`, { filter });
   await givePrimaryKey(context, index, wanted.incarnation, wanted.primaryKey, wanted.seq);
@@ -152,6 +174,7 @@ export async function loadIndexes(context: StreamContext): Promise<void> {
       name,
       uid: index.uid,
       primaryKey: present.get(name)?.primaryKey ?? null,
+      registeredFields: 0,
     });
   }
 }

@@ -32,7 +32,7 @@ export const USAGE = `npm run exactness -- [options]
   --class NAME       only this class; may be given again, or several with commas (--classes)
   --only K           only the K-th query of the class, and both answers in full
   --details          ask every search for the details of its scores too
-  --strict-keys      the order of keys inside of hits counts too
+  --loose-keys       hits with their keys in another order count as identical
   --json FILE        everything as JSON
   --markdown         the table of classes as Markdown
   --quick            few documents, few queries, two fleets`;
@@ -64,7 +64,7 @@ export function readOptions(args: readonly string[]): ExactnessOptions {
       classes: { type: 'string', multiple: true },
       only: { type: 'string' },
       json: { type: 'string' },
-      'strict-keys': { type: 'boolean', default: false },
+      'loose-keys': { type: 'boolean', default: false },
       markdown: { type: 'boolean', default: false },
       details: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
@@ -80,7 +80,7 @@ export function readOptions(args: readonly string[]): ExactnessOptions {
     classes: chooseClasses(names),
     only: values.only === undefined ? null : readCount('only', values.only, 0),
     json: values.json ?? null,
-    strictKeys: values['strict-keys'],
+    strictKeys: !values['loose-keys'],
     markdown: values.markdown,
     details: values.details,
     help: values.help,

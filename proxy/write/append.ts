@@ -58,6 +58,7 @@ export async function appendDraft(
         setPrimaryKey: entry.setPrimaryKey ?? null,
         failure: entry.failure ?? null,
         details: entry.details ?? null,
+        fields: [entry.create?.primaryKey, entry.setPrimaryKey].filter((key) => typeof key === 'string'),
       });
     } finally {
       hold.release();

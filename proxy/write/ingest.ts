@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { PayloadJudge } from '../../shared/core/documents.js';
 import type { AdditionMeta } from '../../shared/core/entries.js';
 import { ApiError } from '../../shared/core/errors.js';
+import { FieldNames } from '../../shared/core/field-names.js';
 import { shardOfHash } from '../../shared/core/placement.js';
 import { usesGeo } from '../../shared/core/special-fields.js';
 import { summarizeTask, type TaskSummary } from '../../shared/core/tasks.js';
@@ -35,6 +36,7 @@ interface Reading {
   basis: Basis;
   judge: PayloadJudge;
   staging: Staging;
+  fields: FieldNames;
   received: number;
   /** Different documents among them. */
   distinct: number;
@@ -93,6 +95,7 @@ async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): P
   });
   const staging = new Staging(ctx.store);
   const ids = new DistinctIds();
+  const names = new FieldNames();
   try {
     const received = await readDocuments(
       source,
@@ -102,6 +105,7 @@ async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): P
         if (id === null) return;
         const hashed = ctx.hash(id);
         ids.add(hashed);
+        names.add(bytes, fields, fieldCount);
         staging.addDocument(shardOfHash(hashed, basis.shardCount), bytes, fieldCount === 0);
       },
       // The rest of a payload that fails is read for its syntax only.
@@ -111,7 +115,7 @@ async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): P
       },
     );
     judge.finish();
-    return { basis, judge, staging, received, distinct: ids.count() };
+    return { basis, judge, staging, fields: names, received, distinct: ids.count() };
   } catch (error) {
     await dropQuietly(ctx, staging);
     throw error;
@@ -157,6 +161,7 @@ async function append(
         setPrimaryKey: index !== undefined && index.primaryKey === null ? primaryKey : null,
         failure,
         details: distinct === received ? null : { indexedDocuments: distinct },
+        fields: reading.fields.list(leadingKey(ingest.primaryKey)),
       });
     } finally {
       hold.release();
@@ -165,6 +170,11 @@ async function append(
     await ctx.watcher.refresh();
   }
   return null;
+}
+
+/** A primary key that is given is a field before the first document is read; one that is found is in its place. */
+function leadingKey(primaryKey: string | null): string | null {
+  return primaryKey === null || primaryKey.includes('.') ? null : primaryKey;
 }
 
 /** Whether what was found in the payload holds for the index as it is now. */

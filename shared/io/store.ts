@@ -5,6 +5,7 @@ import type { MeilisearchError } from '../core/errors.js';
 import type { MoveKind, MoveReason, PlannedMove } from '../core/plan.js';
 import type { NodeId, NodeState, ReplicaState, Topology, TopologyNode } from '../core/topology.js';
 import type { CopyStore } from './store-copies.js';
+import type { FieldsStore } from './store-fields.js';
 
 /** What a node is reached with. Never logged, never in workflow payloads. */
 export interface NodeSecrets {
@@ -45,6 +46,8 @@ export interface AppendInput {
   failure: MeilisearchError | null;
   /** Details known at append time that the meta does not carry. */
   details: Record<string, unknown> | null;
+  /** Names of the fields that it brings, in their order: those that are new join the index's list. */
+  fields?: readonly string[];
 }
 export type AppendResult =
   | { ok: true; seq: number; enqueuedAt: string }
@@ -111,6 +114,8 @@ export interface DeliveryEntry {
   skipped: boolean;
   /** The user's settings after this entry, for settings entries; null otherwise. */
   settings: Record<string, unknown> | null;
+  /** It brought names to the index's list of fields, which every node registers before its parts. */
+  bringsFields: boolean;
 }
 
 /** Consecutive entries after the stream's position; a barrier comes alone. */
@@ -251,7 +256,7 @@ export interface StoreCounts {
   journalPayloadBytes: number;
 }
 
-export interface Store extends CopyStore {
+export interface Store extends CopyStore, FieldsStore {
   close(): Promise<void>;
 
   /** Creates the cluster row when there is none; answers the current topology. */

@@ -203,7 +203,13 @@ export class StreamFleet {
   }
 
   /** Journals documents of one shard. */
-  async write(uid: string, shard: number, documents: Document[], update = false): Promise<number> {
+  async write(
+    uid: string,
+    shard: number,
+    documents: Document[],
+    update = false,
+    more: Partial<AppendInput> = {},
+  ): Promise<number> {
     const stagingId = `staging-${this.requests}`;
     const mark = JSON.stringify(shardMark(shard));
     const texts = documents.map((one) => `${JSON.stringify(one).slice(0, -1)},"_miroir":${mark}}`);
@@ -215,7 +221,8 @@ export class StreamFleet {
       primaryKey: null,
       receivedDocuments: documents.length,
     };
-    return this.append(uid, meta, { stagingId });
+    const fields = documents.flatMap((one) => Object.keys(one));
+    return this.append(uid, meta, { stagingId, fields, ...more });
   }
 
   async deleteByFilter(uid: string, filter: string): Promise<number> {

@@ -154,7 +154,7 @@ export async function readReplay(
     throw new StateConflict('replica_owned', `shard ${shard} on node ${node} is still being copied`);
   const rows = await tx.all<JournalEntryRow>(
     `SELECT j.seq, j.meta, j.index_uid, j.incarnation, j.primary_key, j.settings, j.scope, j.barrier, j.refused,
-       j.status, j.outcome, p.name
+       j.status, j.outcome, j.new_fields, p.name
      FROM journal j LEFT JOIN physical_names p ON p.incarnation = j.incarnation AND p.node = ?
      WHERE j.incarnation = ? AND j.seq > ? AND j.seq <= ? AND j.refused = 0
        AND COALESCE(j.outcome, 'succeeded') = 'succeeded'

@@ -27,6 +27,7 @@ export async function collectGarbage(tx: Tx): Promise<number> {
          AND NOT EXISTS (SELECT 1 FROM physical_names p WHERE p.incarnation = indexes.incarnation)`,
       [upTo],
     );
+    await tx.run('DELETE FROM index_fields WHERE incarnation NOT IN (SELECT incarnation FROM indexes)');
   }
   removed += await tx.run('DELETE FROM parts WHERE staging_id IS NOT NULL AND staged_at < ?', [
     isoTime(tx.nowMs - STAGING_MS),

@@ -4,6 +4,7 @@ import { mergeSettings } from '../../core/settings.js';
 import type { AppendInput, AppendResult, TaskFilter } from '../store.js';
 import { bumpEpoch, readCluster } from './cluster.js';
 import { isoTime, marks, one, parseJson, type SqlValue, type Tx, toJson } from './driver.js';
+import { addFields } from './fields.js';
 
 export async function stageParts(tx: Tx, stagingId: string, parts: EntryPart[]): Promise<void> {
   for (const part of parts) {
@@ -85,12 +86,17 @@ export async function appendEntry(tx: Tx, input: AppendInput): Promise<AppendRes
     await bumpEpoch(tx, `task ${seq} deletes the index ${input.indexUid}`);
   }
 
+  // What fails leaves no field behind, as on one node.
+  const names = input.failure === null ? (input.fields ?? []) : [];
+  const newFields = incarnation === null ? 0 : await addFields(tx, incarnation, names);
+
   const parts = input.failure === null && input.stagingId !== null;
   const scope = parts ? 'parts' : input.failure !== null && !input.createIndex ? 'none' : 'index';
   await tx.run(
     `INSERT INTO journal (seq, request_id, kind, index_uid, incarnation, primary_key, creates_index, meta, settings,
-      scope, barrier, refused, status, outcome, error, details, effect_epoch, enqueued_at, started_at, finished_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'enqueued', ?, ?, ?, ?, ?, NULL, NULL)`,
+      scope, barrier, refused, new_fields, status, outcome, error, details, effect_epoch, enqueued_at, started_at,
+      finished_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'enqueued', ?, ?, ?, ?, ?, NULL, NULL)`,
     [
       seq,
       input.requestId,
@@ -104,6 +110,7 @@ export async function appendEntry(tx: Tx, input: AppendInput): Promise<AppendRes
       scope,
       isBarrier(input.meta) && input.failure === null ? 1 : 0,
       input.failure === null ? 0 : 1,
+      newFields,
       input.failure === null ? null : 'failed',
       toJson(input.failure),
       toJson(input.details),

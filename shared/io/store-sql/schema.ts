@@ -91,6 +91,12 @@ const MIGRATIONS: readonly string[][] = [
     // Why the copy must begin again.
     `ALTER TABLE moves ADD COLUMN spoiled TEXT`,
   ],
+  [
+    `CREATE TABLE index_fields (
+      incarnation INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (incarnation, ordinal))`,
+    `CREATE UNIQUE INDEX index_fields_name ON index_fields (incarnation, name)`,
+    `ALTER TABLE journal ADD COLUMN new_fields INTEGER NOT NULL DEFAULT 0`,
+  ],
 ];
 
 /** Brings a database to the newest schema; refuses one that a newer Miroir has written. */

@@ -4,6 +4,7 @@ import * as cluster from './cluster.js';
 import * as controls from './controls.js';
 import * as copies from './copies.js';
 import { one, type SqlDriver, type Tx } from './driver.js';
+import { readFields } from './fields.js';
 import * as flips from './flips.js';
 import { collectGarbage } from './garbage.js';
 import * as journal from './journal.js';
@@ -43,6 +44,7 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     appendEntry: write(journal.appendEntry),
     listTasks: read(journal.listTasks),
     readTask: read(journal.readTask),
+    readFields: read(readFields),
     takeOverStream: write(streams.takeOverStream),
     readGroup: write(streams.readGroup),
     confirmEntries: write(streams.confirmEntries),

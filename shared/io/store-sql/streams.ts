@@ -114,6 +114,7 @@ export interface JournalEntryRow {
   refused: number;
   status: string;
   outcome: 'succeeded' | 'failed' | null;
+  new_fields: number;
   name: string | null;
 }
 
@@ -131,6 +132,7 @@ export function toDelivery(row: JournalEntryRow): DeliveryEntry {
     outcome: row.outcome,
     skipped: row.refused === 1,
     settings: parseJson(row.settings),
+    bringsFields: row.new_fields > 0,
   };
 }
 
@@ -143,7 +145,7 @@ export async function readGroup(
   const stream = await requireGeneration(tx, node, generation);
   const rows = await tx.all<JournalEntryRow>(
     `SELECT j.seq, j.meta, j.index_uid, j.incarnation, j.primary_key, j.settings, j.scope, j.barrier, j.refused,
-       j.status, j.outcome, p.name
+       j.status, j.outcome, j.new_fields, p.name
      FROM journal j LEFT JOIN physical_names p ON p.incarnation = j.incarnation AND p.node = ?
      WHERE j.seq > ? ORDER BY j.seq LIMIT ?`,
     [node, stream.position, limits.entries],

@@ -32,13 +32,6 @@ export const DIFFERENCES: readonly Difference[] = [
       sorted(miroir.body, 'in order') !== sorted(meilisearch.body, 'in order'),
   },
   {
-    reason: 'the fields of a document stand in the order in which its own node first saw them',
-    applies: (name, miroir, meilisearch) =>
-      name.startsWith('GET /indexes/nested/documents/c3') &&
-      miroir.body !== meilisearch.body &&
-      sorted(miroir.body, 'in order') === sorted(meilisearch.body, 'in order'),
-  },
-  {
     reason:
       'a list that holds something else than documents is refused with one sentence and 400, never with 500',
     applies: (name, miroir, meilisearch) =>
