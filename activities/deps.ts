@@ -20,6 +20,8 @@ export interface ActivityOptions {
   groupBytes: number;
   /** Documents a copy chunk, unless the change says otherwise. */
   copyChunkDocuments: number;
+  /** Documents that a verification reads a second, over all replicas, unless it says otherwise. */
+  verifyDocumentsPerSecond: number;
   /** Key of nodes for which the store has none. */
   nodeMasterKey: string | null;
 }
@@ -31,6 +33,7 @@ export const DEFAULT_ACTIVITY_OPTIONS: ActivityOptions = {
   groupEntries: 500,
   groupBytes: 32 * 1024 * 1024,
   copyChunkDocuments: 2_000,
+  verifyDocumentsPerSecond: 10_000,
   nodeMasterKey: null,
 };
 

@@ -15,6 +15,7 @@ import { joinShard } from './moves/join.js';
 import { snapshotShard } from './moves/snapshot.js';
 import { verifyShard } from './moves/verify.js';
 import { runStream } from './stream/stream.js';
+import { verificationActivities } from './verify/index.js';
 
 export interface WorkerDeps extends ActivityDeps {
   /** Names this process in streams and logs. */
@@ -167,6 +168,8 @@ export function createActivities(deps: WorkerDeps) {
     flipShard: (moveId: string) => moveStep('flip', moveId, (beat) => flipShard(deps, moveId, beat)),
     deleteReplica: (moveId: string, side: 'source' | 'target') =>
       moveStep('delete', moveId, (beat) => deleteReplica(deps, moveId, side, beat)),
+
+    ...verificationActivities(deps),
 
     /** A node's stream, for as long as this worker holds it. */
     async deliver(node: NodeId): Promise<'over' | 'removed'> {

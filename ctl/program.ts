@@ -9,6 +9,7 @@ import { addRebalanceCommands } from './rebalance.js';
 import { type Action, type GlobalOptions, parseDuration, Session, type Surroundings } from './session.js';
 import { addStatusCommand } from './status.js';
 import { addTaskCommands } from './tasks.js';
+import { addVerifyCommands } from './verify.js';
 
 /** Turns a command's action into what commander calls; the arguments come first, then the command's options. */
 export type Runner = <A extends unknown[]>(action: Action<A>) => (...args: unknown[]) => Promise<void>;
@@ -55,6 +56,7 @@ function buildProgram(world: Surroundings, run: Runner): Command {
   addStatusCommand(program, run);
   addNodeCommands(program, run);
   addRebalanceCommands(program, run);
+  addVerifyCommands(program, run);
   addIndexCommands(program, run);
   addTaskCommands(program, run);
   addExplainCommand(program, run);

@@ -8,6 +8,7 @@ import { loadHash } from '../shared/io/hash.js';
 import { createLogger } from '../shared/io/observe.js';
 import { openStore } from '../shared/io/open-store.js';
 import { StoreUnavailable } from '../shared/io/store-failure.js';
+import { TemporalVerifications } from '../shared/io/verifications.js';
 import { buildApp } from './app.js';
 import type { ProxyContext } from './context.js';
 import { TopologyNodePool } from './node-pool.js';
@@ -86,10 +87,15 @@ export async function runProxy(config: Config): Promise<RunningProxy> {
     taskQueue: config.taskQueue,
     clusterId: config.clusterId,
   });
+  const verifications = new TemporalVerifications(
+    changes,
+    config,
+    async () => (await store.readLatestVerification())?.status === 'running',
+  );
   const app = await buildApp(ctx, [
     registerDocumentRoutes,
     registerSearchRoutes,
-    (scope) => registerAdminRoutes(scope, { ...ctx, changes }),
+    (scope) => registerAdminRoutes(scope, { ...ctx, changes, verifications }),
   ]);
   const url = await app.listen({ host: config.host, port: config.port });
   watcher.announce(config.publicUrl ?? url);

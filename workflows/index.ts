@@ -2,3 +2,4 @@
 export { deliver } from './deliver.js';
 export { moveShard } from './move-shard.js';
 export { topologyChange } from './topology-change.js';
+export { scheduledVerify, verifyCluster } from './verify-cluster.js';

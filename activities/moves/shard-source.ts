@@ -1,4 +1,4 @@
-// Reading a shard of a move from a node, whatever name its index has there now.
+// Reading an index from a node, whatever name its index has there now.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeId, TopologyIndex } from '../../shared/core/topology.js';
 import { type NodeClient, NodeRefusal } from '../../shared/io/node-client.js';
@@ -9,7 +9,7 @@ import { finalFailure } from '../failures.js';
 /** Runs `read` against the physical index on a node; again when its stream has just renamed it. */
 export async function readFromNode<T>(
   deps: ActivityDeps,
-  move: MoveRow,
+  move: Pick<MoveRow, 'incarnation' | 'indexUid'>,
   node: NodeId,
   read: (client: NodeClient, indexName: string, index: TopologyIndex) => Promise<T>,
 ): Promise<T> {

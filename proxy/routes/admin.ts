@@ -5,14 +5,16 @@ import { ApiError } from '../../shared/core/errors.js';
 import { readSearchBody } from '../../shared/core/search-request.js';
 import { viewTask } from '../../shared/core/tasks.js';
 import type { ChangeStarter } from '../../shared/io/changes.js';
+import type { VerificationStarter } from '../../shared/io/verifications.js';
 import { explainSearch } from '../admin/explain.js';
 import { judgeFleet, summarizeChange } from '../admin/status.js';
 import { viewIndexes, viewNodes, viewTopology } from '../admin/views.js';
 import { authorizeClient } from '../auth.js';
 import type { ProxyContext } from '../context.js';
 import { registerChangeRoutes } from './admin-changes.js';
+import { registerVerifyRoutes } from './admin-verify.js';
 
-export type AdminContext = ProxyContext & { changes: ChangeStarter };
+export type AdminContext = ProxyContext & { changes: ChangeStarter; verifications: VerificationStarter };
 
 /** Registers the admin API. */
 export async function registerAdminRoutes(app: FastifyInstance, ctx: AdminContext): Promise<void> {
@@ -23,6 +25,7 @@ export async function registerAdminRoutes(app: FastifyInstance, ctx: AdminContex
       });
       registerViews(admin, ctx);
       registerChangeRoutes(admin, ctx);
+      registerVerifyRoutes(admin, ctx);
     },
     { prefix: '/_miroir' },
   );

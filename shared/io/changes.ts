@@ -174,7 +174,8 @@ export class TemporalChanges implements ChangeStarter {
     await connected?.connection.close();
   }
 
-  private async call<T>(deadlineMs: number, use: (client: Client) => Promise<T>): Promise<T> {
+  /** Asks Temporal; throws ApiError for what is its or the caller's fault. */
+  async call<T>(deadlineMs: number, use: (client: Client) => Promise<T>): Promise<T> {
     const temporal = await import('@temporalio/client');
     try {
       const { client, connection } = await this.connect(temporal);

@@ -13,6 +13,8 @@ import type { ChangeInput, ChangeOutcome, ChangeStarter } from '../../shared/io/
 import { NodeClient } from '../../shared/io/node-client.js';
 import { openStore } from '../../shared/io/open-store.js';
 import type { NodeInput, Store } from '../../shared/io/store.js';
+import type { VerificationInput } from '../../shared/io/store-verifications.js';
+import type { VerificationStarter } from '../../shared/io/verifications.js';
 
 export class RecordedChanges implements ChangeStarter {
   readonly started: ChangeInput[] = [];
@@ -46,10 +48,24 @@ export class RecordedChanges implements ChangeStarter {
   }
 }
 
+export class RecordedVerifications implements VerificationStarter {
+  readonly started: Partial<VerificationInput>[] = [];
+  aborted = 0;
+
+  async start(input: Partial<VerificationInput>) {
+    this.started.push(input);
+    return { verificationId: `verification-${this.started.length}`, workflowId: 'miroir/verify/main' };
+  }
+  async abort() {
+    this.aborted += 1;
+  }
+}
+
 export interface AdminServer {
   url: string;
   store: Store;
   changes: RecordedChanges;
+  verifications: RecordedVerifications;
   /** Nodes that the proxy believes to be down. */
   down: Set<string>;
   close(): Promise<void>;
@@ -66,6 +82,7 @@ export async function startAdminServer(
     await store.setNodeState(node.id, 'active', 'test');
   }
   const changes = new RecordedChanges();
+  const verifications = new RecordedVerifications();
   const down = new Set<string>();
   const unused = () => {
     throw new Error('the admin API does not use this');
@@ -91,13 +108,16 @@ export async function startAdminServer(
     },
     log: pino({ level: 'silent' }),
   };
-  const app = await buildApp(ctx, [(instance) => registerAdminRoutes(instance, { ...ctx, changes })]);
+  const app = await buildApp(ctx, [
+    (instance) => registerAdminRoutes(instance, { ...ctx, changes, verifications }),
+  ]);
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
     store,
     changes,
+    verifications,
     down,
     async close() {
       await app.close();

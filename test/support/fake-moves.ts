@@ -97,6 +97,9 @@ export class FakeMoves {
 
   activities(more: Partial<Activities> = {}): Activities {
     return {
+      openVerification: async () => unused(),
+      runVerification: async () => unused(),
+      closeVerification: async () => unused(),
       validateChange: async ({ changeId }) => {
         await this.pass('validate');
         return this.validated(changeId);
@@ -146,4 +149,8 @@ export class FakeMoves {
       ...more,
     };
   }
+}
+
+function unused(): never {
+  throw new Error('no move does this');
 }

@@ -97,6 +97,16 @@ const MIGRATIONS: readonly string[][] = [
     `CREATE UNIQUE INDEX index_fields_name ON index_fields (incarnation, name)`,
     `ALTER TABLE journal ADD COLUMN new_fields INTEGER NOT NULL DEFAULT 0`,
   ],
+  [
+    `CREATE TABLE verifications (
+      id TEXT PRIMARY KEY, input TEXT NOT NULL, status TEXT NOT NULL, started_at TEXT NOT NULL, finished_at TEXT,
+      last_error TEXT)`,
+    `CREATE TABLE verification_items (
+      verification_id TEXT NOT NULL, ordinal INTEGER NOT NULL, kind TEXT NOT NULL, index_uid TEXT NOT NULL,
+      incarnation INTEGER NOT NULL, shard INTEGER, node TEXT, status TEXT NOT NULL, documents INTEGER NOT NULL,
+      missing INTEGER NOT NULL, extra INTEGER NOT NULL, different INTEGER NOT NULL, undecided INTEGER NOT NULL,
+      detail TEXT NOT NULL, PRIMARY KEY (verification_id, ordinal))`,
+  ],
 ];
 
 /** Brings a database to the newest schema; refuses one that a newer Miroir has written. */

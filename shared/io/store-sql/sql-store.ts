@@ -13,6 +13,7 @@ import * as moves from './moves.js';
 import { advanceTasks } from './progress.js';
 import { migrate } from './schema.js';
 import * as streams from './streams.js';
+import * as verifications from './verifications.js';
 
 type Work<A extends unknown[], R> = (tx: Tx, ...args: A) => Promise<R>;
 
@@ -90,6 +91,13 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     renewLease: write(leases.renewLease),
     dropLease: write(leases.dropLease),
     readLeases: write(leases.readLeases),
+    openVerification: write(verifications.openVerification),
+    readVerification: read(verifications.readVerification),
+    readLatestVerification: read(verifications.readLatestVerification),
+    listVerificationItems: read(verifications.listVerificationItems),
+    saveVerificationItem: write(verifications.saveVerificationItem),
+    setVerificationStatus: write(verifications.setVerificationStatus),
+    readTouches: read(verifications.readTouches),
     advanceTasks: write(advanceTasks),
     collectGarbage: write(collectGarbage),
     readWatermark: read(async (tx: Tx, incarnation: number) => {

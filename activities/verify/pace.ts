@@ -1,0 +1,16 @@
+// How fast a verification reads: documents a second over all replicas, so that searches and writes hardly notice it.
+import type { Beat } from '../beat.js';
+
+export class Pace {
+  private readonly startedMs = performance.now();
+  private documents = 0;
+  constructor(private readonly documentsPerSecond: number) {}
+
+  /** Waits until so many more documents may have been read. */
+  async spend(documents: number, beat: Beat): Promise<void> {
+    this.documents += documents;
+    const dueMs = (this.documents / this.documentsPerSecond) * 1_000;
+    const aheadMs = dueMs - (performance.now() - this.startedMs);
+    if (aheadMs > 0) await beat.sleep(aheadMs);
+  }
+}
