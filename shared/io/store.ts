@@ -287,8 +287,8 @@ export interface Store extends CopyStore, FieldsStore, VerificationStore {
   /** Raises the stream's generation; from here on everything of an older holder is refused. */
   takeOverStream(node: NodeId, holder: string): Promise<StreamTakeover | null>;
   /**
-   * The next group, or null when there is none. Marks the stream unclean and the entries as processing in the same
-   * transaction, for requests follow. Throws StaleGeneration.
+   * The next group, or null when there is none. Marks the stream unclean and the entries as processing in the
+   * same transaction, for requests follow; payloads are read in a second one. Throws StaleGeneration.
    */
   readGroup(
     node: NodeId,

@@ -2,7 +2,8 @@
 import type { NodeId } from '../../core/topology.js';
 import { type Control, type ReplayStep, StateConflict } from '../store.js';
 import { marks, one, parseJson, type Tx, toJson } from './driver.js';
-import { type JournalEntryRow, requireGeneration, toDelivery } from './streams.js';
+import { type JournalEntryRow, toDelivery } from './groups.js';
+import { requireGeneration } from './streams.js';
 
 interface ControlRow {
   id: number;

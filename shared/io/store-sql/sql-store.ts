@@ -7,6 +7,7 @@ import { one, type SqlDriver, type Tx } from './driver.js';
 import { readFields } from './fields.js';
 import * as flips from './flips.js';
 import { collectGarbage } from './garbage.js';
+import * as groups from './groups.js';
 import * as journal from './journal.js';
 import * as leases from './leases.js';
 import * as moves from './moves.js';
@@ -47,7 +48,10 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     readTask: read(journal.readTask),
     readFields: read(readFields),
     takeOverStream: write(streams.takeOverStream),
-    readGroup: write(streams.readGroup),
+    async readGroup(node, generation, limits) {
+      const group = await write(groups.beginGroup)(node, generation, limits);
+      return group && read(groups.fillGroup)(node, generation, group);
+    },
     confirmEntries: write(streams.confirmEntries),
     reportStream: write(streams.reportStream),
     readSettingsAt: read(streams.readSettingsAt),

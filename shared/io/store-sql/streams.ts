@@ -1,12 +1,11 @@
 // Streams: generations, groups to deliver, confirmations, demotion and promotion.
-import type { EntryMeta } from '../../core/entries.js';
 import { DIVERGED } from '../../core/replica-states.js';
 import type { NodeId } from '../../core/topology.js';
-import type { DeliveryEntry, DeliveryGroup, EntryOutcome, StreamPosition, StreamTakeover } from '../store.js';
+import type { EntryOutcome, StreamPosition, StreamTakeover } from '../store.js';
 import { StaleGeneration } from '../store.js';
 import { bumpEpoch, readCluster, readEpoch } from './cluster.js';
 import { spoilCopies } from './copies.js';
-import { isoTime, one, parseJson, type SqlValue, type Tx, toJson } from './driver.js';
+import { one, parseJson, type SqlValue, type Tx, toJson } from './driver.js';
 import { advanceTasks } from './progress.js';
 
 export const LIVE = `('joined', 'verified', 'in-sync', 'retained')`;
@@ -100,114 +99,6 @@ export async function setPhysicalName(
     );
   }
   await bumpEpoch(tx, `node ${node} holds index ${incarnation} as ${name ?? 'nothing'}`);
-}
-
-export interface JournalEntryRow {
-  seq: number;
-  meta: string;
-  index_uid: string;
-  incarnation: number | null;
-  primary_key: string | null;
-  settings: string | null;
-  scope: 'parts' | 'index' | 'none';
-  barrier: number;
-  refused: number;
-  status: string;
-  outcome: 'succeeded' | 'failed' | null;
-  new_fields: number;
-  name: string | null;
-}
-
-export function toDelivery(row: JournalEntryRow): DeliveryEntry {
-  return {
-    seq: row.seq,
-    meta: JSON.parse(row.meta) as EntryMeta,
-    indexUid: row.index_uid,
-    incarnation: row.incarnation ?? -1,
-    physicalName: row.name,
-    primaryKey: row.primary_key,
-    liveShards: [],
-    countedShards: [],
-    parts: [],
-    outcome: row.outcome,
-    skipped: row.refused === 1,
-    settings: parseJson(row.settings),
-    bringsFields: row.new_fields > 0,
-  };
-}
-
-export async function readGroup(
-  tx: Tx,
-  node: NodeId,
-  generation: number,
-  limits: { entries: number; bytes: number },
-): Promise<DeliveryGroup | null> {
-  const stream = await requireGeneration(tx, node, generation);
-  const rows = await tx.all<JournalEntryRow>(
-    `SELECT j.seq, j.meta, j.index_uid, j.incarnation, j.primary_key, j.settings, j.scope, j.barrier, j.refused,
-       j.status, j.outcome, j.new_fields, p.name
-     FROM journal j LEFT JOIN physical_names p ON p.incarnation = j.incarnation AND p.node = ?
-     WHERE j.seq > ? ORDER BY j.seq LIMIT ?`,
-    [node, stream.position, limits.entries],
-  );
-  if (rows.length === 0) return null;
-
-  const entries: DeliveryEntry[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    if (row.barrier === 1 && entries.length > 0) break;
-    const entry = toDelivery(row);
-    if (row.scope === 'parts' && row.incarnation !== null) {
-      const parts = await tx.all<{ shard: number; payload: Uint8Array; size_bytes: number }>(
-        `SELECT d.shard, b.payload, d.size_bytes FROM parts d JOIN payloads b ON b.part = d.id
-         JOIN replicas r ON r.incarnation = ? AND r.shard = d.shard AND r.node = ? AND r.state IN ${LIVE}
-         WHERE d.seq = ? ORDER BY d.id`,
-        [row.incarnation, node, row.seq],
-      );
-      const size = parts.reduce((sum, part) => sum + part.size_bytes, 0);
-      if (entries.length > 0 && bytes + size > limits.bytes) break;
-      bytes += size;
-      entry.liveShards = [...new Set(parts.map((part) => part.shard))];
-      entry.parts = parts.map(({ shard, payload }) => ({ shard, payload }));
-    } else if (row.incarnation !== null) {
-      entry.liveShards = await readLiveShards(tx, node, row.incarnation);
-    }
-    const deletes = entry.meta.kind === 'documentDeletion' || entry.meta.kind === 'indexDeletion';
-    if (deletes && entry.liveShards.length > 0) {
-      const counted = await readCountedShards(tx, node, entry.incarnation);
-      entry.countedShards = entry.liveShards.filter((shard) => counted.has(shard));
-    }
-    entries.push(entry);
-    if (row.barrier === 1) break;
-  }
-
-  const last = entries.at(-1)!.seq;
-  await tx.run('UPDATE streams SET unclean = 1 WHERE node = ? AND unclean = 0', [node]);
-  if (rows.some((row) => row.seq <= last && row.status === 'enqueued')) {
-    await tx.run(
-      `UPDATE journal SET status = 'processing', started_at = ?
-       WHERE seq > ? AND seq <= ? AND status = 'enqueued' AND finished_at IS NULL`,
-      [isoTime(tx.nowMs), stream.position, last],
-    );
-  }
-  return { position: stream.position, entries };
-}
-
-async function readLiveShards(tx: Tx, node: NodeId, incarnation: number): Promise<number[]> {
-  const rows = await tx.all<{ shard: number }>(
-    `SELECT shard FROM replicas WHERE node = ? AND incarnation = ? AND state IN ${LIVE} ORDER BY shard`,
-    [node, incarnation],
-  );
-  return rows.map((row) => row.shard);
-}
-
-/** The shards of which this node is the first in-sync replica: it alone reports how much was deleted there. */
-async function readCountedShards(tx: Tx, node: NodeId, incarnation: number): Promise<Set<number>> {
-  const rows = await tx.all<{ shard: number }>(
-    `SELECT shard FROM replicas WHERE incarnation = ? AND state = 'in-sync' GROUP BY shard HAVING MIN(node) = ?`,
-    [incarnation, node],
-  );
-  return new Set(rows.map((row) => row.shard));
 }
 
 export async function readSettingsAt(
