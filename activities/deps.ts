@@ -1,4 +1,5 @@
 // What activities work with. Built once in worker/main, or by a test.
+import type { Clock } from '../shared/io/clock.js';
 import type { Faults } from '../shared/io/faults.js';
 import type { NodeDirectory } from '../shared/io/node-directory.js';
 import type { Store } from '../shared/io/store.js';
@@ -44,4 +45,5 @@ export interface ActivityDeps {
   log: Log;
   options: ActivityOptions;
   faults: Faults;
+  clock: Clock;
 }

@@ -38,10 +38,10 @@ export function createActivities(deps: WorkerDeps) {
     work: (beat: Beat) => Promise<T>,
   ): Promise<T> {
     return withBeat(deps.heartbeatIntervalMs, async (beat) => {
-      const begun = performance.now();
+      const begun = deps.clock.nowMs();
       const at = new Date().toISOString();
       const record = async (detail: Record<string, unknown>) => {
-        const durationMs = performance.now() - begun;
+        const durationMs = deps.clock.nowMs() - begun;
         await store.recordStep({ moveId, step, attempt: beat.attempt, at, durationMs, detail });
       };
       try {
@@ -174,12 +174,12 @@ export function createActivities(deps: WorkerDeps) {
     /** A node's stream, for as long as this worker holds it. */
     async deliver(node: NodeId): Promise<'over' | 'removed'> {
       return withBeat(deps.heartbeatIntervalMs, async (beat) => {
-        const endMs = performance.now() + deps.options.streamMs;
+        const endMs = deps.clock.nowMs() + deps.options.streamMs;
         return runStream(deps, {
           node,
           holder: deps.holder,
           signal: beat.signal,
-          isOver: () => deps.isEnding() || performance.now() > endMs,
+          isOver: () => deps.isEnding() || deps.clock.nowMs() > endMs,
           report: (progress) => beat.report(progress),
         });
       });

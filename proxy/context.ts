@@ -1,6 +1,7 @@
 // What a route may use. Built once in main (or by a test); routes never construct anything themselves.
 import type { FastifyBaseLogger } from 'fastify';
 import type { NodeId, Topology } from '../shared/core/topology.js';
+import type { Clock } from '../shared/io/clock.js';
 import type { NodeClient } from '../shared/io/node-client.js';
 import type { Store } from '../shared/io/store.js';
 import type { SearchTurns } from './search/search-turns.js';
@@ -61,4 +62,6 @@ export interface ProxyContext {
   readonly statistics?: StatisticsCache;
   readonly options: ProxyOptions;
   readonly log: FastifyBaseLogger;
+  /** The real one where left out. */
+  readonly clock?: Clock;
 }

@@ -4,6 +4,7 @@ import { ApiError } from '../shared/core/errors.js';
 import { indexNotFound } from '../shared/core/field-errors.js';
 import { chooseReplicas, type Routing, stickyKeyOf } from '../shared/core/routing.js';
 import type { NodeId, TopologyIndex } from '../shared/core/topology.js';
+import { type Clock, REAL_CLOCK } from '../shared/io/clock.js';
 import type { NodeRequest, NodeResponse } from '../shared/io/node-client.js';
 import type { ProxyContext, TopologyHold } from './context.js';
 
@@ -52,13 +53,15 @@ class Scatter {
   private readonly failed = new Set<NodeId>();
   private readonly answers: ScatterAnswer[] = [];
   private readonly stickyKey: number;
+  private readonly clock: Clock;
 
   constructor(
     private readonly ctx: ProxyContext,
     private index: TopologyIndex,
     private readonly options: ScatterOptions,
   ) {
-    this.endsAtMs = performance.now() + options.deadlineMs;
+    this.clock = ctx.clock ?? REAL_CLOCK;
+    this.endsAtMs = this.clock.nowMs() + options.deadlineMs;
     this.stickyKey = stickyKeyOf(options.stickyKey);
   }
 
@@ -100,34 +103,34 @@ class Scatter {
   /** Asks one node; answers the shards that must be asked for elsewhere. */
   private async ask(node: NodeId, shards: number[], alone: boolean): Promise<number[]> {
     for (;;) {
-      const sentMs = performance.now();
+      const sentMs = this.clock.nowMs();
       const response = await this.request(node, shards, alone);
       if (response === null) {
         this.failed.add(node);
         return shards;
       }
       if (!isIndexMissing(response)) {
-        this.answers.push({ node, shards, response, tookMs: performance.now() - sentMs });
+        this.answers.push({ node, shards, response, tookMs: this.clock.nowMs() - sentMs });
         return [];
       }
       // A fence may just have renamed the physical index: the topology knows the new name, or soon will.
-      if (performance.now() + RENAME_PAUSE_MS >= this.endsAtMs) {
+      if (this.clock.nowMs() + RENAME_PAUSE_MS >= this.endsAtMs) {
         this.failed.add(node);
         return shards;
       }
       const before = this.index.physicalNames[node];
       await this.refreshNames();
       if (this.index.physicalNames[node] === before) {
-        await new Promise((resolve) => setTimeout(resolve, RENAME_PAUSE_MS));
+        await this.clock.sleep(RENAME_PAUSE_MS);
       }
     }
   }
 
   private async request(node: NodeId, shards: number[], alone: boolean): Promise<NodeResponse | null> {
     const client = this.ctx.nodes.client(node);
-    const leftMs = this.endsAtMs - performance.now();
+    const leftMs = this.endsAtMs - this.clock.nowMs();
     if (!client || leftMs <= 0 || this.index.physicalNames[node] === undefined) return null;
-    const startedMs = performance.now();
+    const startedMs = this.clock.nowMs();
     // Half of what is left, so that a replica that hangs can still be replaced in time.
     const deadlineMs = Math.max(1, Math.ceil(leftMs / 2));
     try {
@@ -135,10 +138,10 @@ class Scatter {
       const response = await client.request({ ...request, deadlineMs, readOnly: true });
       // A node that refuses its key is as good as down for this request; the client has nothing to do with it.
       const ok = response.status < 500 && response.status !== 401 && response.status !== 403;
-      this.ctx.nodes.observe(node, ok ? 'ok' : 'failed', performance.now() - startedMs);
+      this.ctx.nodes.observe(node, ok ? 'ok' : 'failed', this.clock.nowMs() - startedMs);
       return ok ? response : null;
     } catch (error) {
-      this.ctx.nodes.observe(node, 'failed', performance.now() - startedMs);
+      this.ctx.nodes.observe(node, 'failed', this.clock.nowMs() - startedMs);
       this.ctx.log.debug({ node, error: String(error) }, 'a replica did not answer');
       return null;
     }

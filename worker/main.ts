@@ -1,5 +1,6 @@
 // The worker's process: runs workflows and activities, keeps a stream running for every node. Says when it is ready
 // in one JSON line on stdout.
+
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { pathToFileURL } from 'node:url';
@@ -7,6 +8,7 @@ import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { DEFAULT_ACTIVITY_OPTIONS } from '../activities/deps.js';
 import { createActivities } from '../activities/index.js';
+import { REAL_CLOCK } from '../shared/io/clock.js';
 import { type Config, ConfigError, configFileOf, loadConfig } from '../shared/io/config.js';
 import { parseFaults } from '../shared/io/faults.js';
 import { loadHash } from '../shared/io/hash.js';
@@ -71,6 +73,7 @@ export async function runWorker(config: Config): Promise<RunningWorker> {
       demoteAfterMs: config.demoteAfterMs,
     },
     faults: parseFaults(process.env.MIROIR_FAULT),
+    clock: REAL_CLOCK,
     isEnding: () => ending.requested,
     holder: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
     defaults: {

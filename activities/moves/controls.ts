@@ -1,6 +1,7 @@
 // Asking a node's stream for a step and waiting until it has done it.
 import type { Control, Store } from '../../shared/io/store.js';
 import type { Beat } from '../beat.js';
+import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
 
 export type NewControl = Omit<Control, 'id' | 'status' | 'result' | 'key'> & { key: string };
@@ -34,17 +35,17 @@ export async function requestControl(store: Store, control: NewControl): Promise
  * to it at `untilMs` of the monotonic clock.
  */
 export async function awaitControl(
-  store: Store,
+  deps: Pick<ActivityDeps, 'store' | 'clock'>,
   id: number,
   beat: Beat,
   untilMs = Number.POSITIVE_INFINITY,
 ): Promise<Record<string, unknown>> {
   for (;;) {
-    const [control] = await store.readControls([id]);
+    const [control] = await deps.store.readControls([id]);
     if (!control) throw new Error('the step was dropped: its node has left the topology');
     if (control.status === 'failed') throw new ControlFailed(control);
     if (control.status === 'done') return control.result ?? {};
-    if (performance.now() > untilMs)
+    if (deps.clock.nowMs() > untilMs)
       throw finalFailure('Stalled', `the stream of node ${control.node} does not come to ${control.kind}`);
     await beat.sleep(POLL_MS);
   }

@@ -33,7 +33,7 @@ export async function copyShard(
   let bytes = move.bytesCopied;
   const waiting: { id: number; first: number; count: number }[] = [];
   let next = copied;
-  const startedMs = performance.now();
+  const startedMs = deps.clock.nowMs();
   let arrivedMs = startedMs;
   const startedAt = copied;
   const progress = () => ({
@@ -65,10 +65,10 @@ export async function copyShard(
     const chunk = waiting.shift()!;
     let result: Record<string, unknown>;
     try {
-      result = await awaitControl(store, chunk.id, beat, arrivedMs + options.stallMs);
+      result = await awaitControl(deps, chunk.id, beat, arrivedMs + options.stallMs);
     } catch (error) {
       if (!(error instanceof ControlFailed)) throw error;
-      if (performance.now() - arrivedMs >= options.stallMs) throw finalFailure('Stalled', error.message);
+      if (deps.clock.nowMs() - arrivedMs >= options.stallMs) throw finalFailure('Stalled', error.message);
       // Its source is gone, and another replica is there to copy from.
       if ((await store.readCopy(moveId))?.spoiled != null) return { documents: copied, bytes };
       await store.updateMove(moveId, { lastError: error.message });
@@ -77,7 +77,7 @@ export async function copyShard(
       await beat.sleep(RETRY_MS);
       continue;
     }
-    arrivedMs = performance.now();
+    arrivedMs = deps.clock.nowMs();
     copied = chunk.first + chunk.count;
     bytes += Number(result.bytes ?? 0);
     await store.recordCopied(moveId, move.attempt, copied, bytes);
@@ -85,7 +85,7 @@ export async function copyShard(
     beat.report(progress());
     if (options.documentsPerSecond !== null) {
       const dueMs = ((copied - startedAt) / options.documentsPerSecond) * 1_000;
-      const aheadMs = dueMs - (performance.now() - startedMs);
+      const aheadMs = dueMs - (deps.clock.nowMs() - startedMs);
       if (aheadMs > 0) await beat.sleep(aheadMs);
     }
   }

@@ -57,7 +57,7 @@ async function awaitDeletion(
 ): Promise<number> {
   const change = await deps.store.readChange(move.changeId);
   const isLeaving = change?.kind === 'remove' && (change.input.nodes as NodeId[]).includes(node);
-  if (!isLeaving) return Number((await awaitControl(deps.store, controlId, beat)).deleted ?? 0);
+  if (!isLeaving) return Number((await awaitControl(deps, controlId, beat)).deleted ?? 0);
   for (;;) {
     const [control] = await deps.store.readControls([controlId]);
     if (control?.status === 'done') return Number(control.result?.deleted ?? 0);

@@ -22,7 +22,7 @@ export async function joinShard(
     args: { attempt: move.attempt },
   });
   await deps.faults.reach('join.requested');
-  const result = await awaitControl(store, id, beat);
+  const result = await awaitControl(deps, id, beat);
   await deps.faults.reach('join.done');
   return { joined: result.joined === true };
 }

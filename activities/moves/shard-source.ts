@@ -1,5 +1,4 @@
 // Reading an index from a node, whatever name its index has there now.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeId, TopologyIndex } from '../../shared/core/topology.js';
 import { type NodeClient, NodeRefusal } from '../../shared/io/node-client.js';
 import type { MoveRow } from '../../shared/io/store.js';
@@ -24,7 +23,7 @@ export async function readFromNode<T>(
       return await read(await deps.nodes.client(node), name, index);
     } catch (error) {
       if (!(error instanceof NodeRefusal && error.code === 'index_not_found') || attempt >= 20) throw error;
-      await sleep(50);
+      await deps.clock.sleep(50);
     }
   }
 }

@@ -26,7 +26,7 @@ export async function snapshotShard(
     shard: move.shard,
     args: { attempt: move.attempt },
   });
-  await awaitControl(store, id, beat);
+  await awaitControl(deps, id, beat);
   await deps.faults.reach('snapshot.cleared');
 
   // The position first: what the list misses came after it and will be replayed.

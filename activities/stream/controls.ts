@@ -1,5 +1,4 @@
 // The steps of moves that a stream carries out between two groups, so that nothing races with its deliveries.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { shardFilter } from '../../shared/core/topology.js';
 import { NodeRefusal, type requireSuccess } from '../../shared/io/node-client.js';
 import { type Control, StaleGeneration, StateConflict } from '../../shared/io/store.js';
@@ -194,7 +193,7 @@ async function readChunk(context: StreamContext, control: Control): Promise<Read
     } catch (error) {
       // Its stream may just have renamed the index to fence.
       if (error instanceof NodeRefusal && error.code === 'index_not_found' && attempt < 20) {
-        await sleep(50);
+        await context.clock.sleep(50);
         continue;
       }
       throw error;

@@ -1,6 +1,5 @@
 // A node's stream: the one writer beside which nothing changes documents on the node. Takeover, fence, then groups and
 // controls in turn until it is told to stop or a newer generation takes over.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeId } from '../../shared/core/topology.js';
 import { NodeRefusal, NodeUnreachable } from '../../shared/io/node-client.js';
 import { UnknownNode } from '../../shared/io/node-directory.js';
@@ -132,7 +131,7 @@ async function deliverUntilOver(
         await store.promoteNode(node, generation, `node ${node} has caught up`);
         caughtUp = true;
       }
-      await sleep(options.pollMs);
+      await context.clock.sleep(options.pollMs);
       continue;
     }
     const group = await store.readGroup(node, generation, {
@@ -149,7 +148,7 @@ async function deliverUntilOver(
       await runControls(context, controls);
       await store.setUnclean(node, generation, false, context.lastTaskUid);
       // A replay that waits for its source would otherwise be asked for without a pause.
-      if (!group) await sleep(options.pollMs);
+      if (!group) await context.clock.sleep(options.pollMs);
     }
   }
 }
@@ -182,19 +181,19 @@ class Trouble {
       error instanceof NodeLost ||
       error instanceof NodeRefusal;
     if (!known) throw error;
-    this.sinceMs ??= performance.now();
+    this.sinceMs ??= context.clock.nowMs();
     this.attempt += 1;
     progress.lastError = error.message;
     this.run.report(progress);
     context.log.warn({ node: context.node, attempt: this.attempt }, error.message);
     await context.store.reportStream(context.node, context.generation, error.message);
     const lost = error instanceof NodeLost;
-    const late = !this.demoted && performance.now() - this.sinceMs >= context.options.demoteAfterMs;
+    const late = !this.demoted && context.clock.nowMs() - this.sinceMs >= context.options.demoteAfterMs;
     if (late || (lost && !this.lost)) {
       await context.store.demoteNode(context.node, error.message, lost);
       this.demoted = true;
       this.lost ||= lost;
     }
-    await sleep(lost ? 2_000 : Math.min(50 * 2 ** this.attempt, 1_000));
+    await context.clock.sleep(lost ? 2_000 : Math.min(50 * 2 ** this.attempt, 1_000));
   }
 }

@@ -1,5 +1,6 @@
 // A fleet to compare: nodes and proxy as processes of their own, the streams in this one. No Temporal is needed, since
 // nothing moves. Assignments may be badly uneven, as after an unfinished rebalancing.
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { claimNode, obtainDataKey } from '../../activities/claim.js';
 import { type ActivityDeps, DEFAULT_ACTIVITY_OPTIONS } from '../../activities/deps.js';
 import { runStream } from '../../activities/stream/stream.js';
+import { REAL_CLOCK } from '../../shared/io/clock.js';
 import { loadHash } from '../../shared/io/hash.js';
 import { NodeClient } from '../../shared/io/node-client.js';
 import { createNodeDirectory, type NodeDirectory } from '../../shared/io/node-directory.js';
@@ -158,6 +160,7 @@ export class ExactFleet {
       // Nodes that index on two cores are slow, not lost.
       options: { ...DEFAULT_ACTIVITY_OPTIONS, demoteAfterMs: 600_000 },
       faults: { reach: async () => undefined },
+      clock: REAL_CLOCK,
     };
   }
 

@@ -1,7 +1,7 @@
 // One node: its connections and the few calls that Miroir makes. Raw bodies in and out; nothing is reparsed here.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import type { MeilisearchError } from '../core/errors.js';
+import { type Clock, REAL_CLOCK } from './clock.js';
 import { exchange } from './node-exchange.js';
 
 export interface NodeResponse {
@@ -73,6 +73,8 @@ export interface NodeClientOptions {
   adminKey: string | null;
   dataKey: string | null;
   connections?: number;
+  /** The real one by default. */
+  clock?: Clock;
 }
 
 interface KeyHeaders {
@@ -100,6 +102,7 @@ export class NodeClient {
   private readonly prefix: string;
   private readonly adminHeaders: KeyHeaders;
   private readonly dataHeaders: KeyHeaders;
+  private readonly clock: Clock;
 
   constructor(options: NodeClientOptions) {
     this.id = options.id;
@@ -113,6 +116,7 @@ export class NodeClient {
       keepAliveTimeout: 30_000,
     });
     this.adminHeaders = keyHeaders(options.adminKey);
+    this.clock = options.clock ?? REAL_CLOCK;
     this.dataHeaders = keyHeaders(options.dataKey ?? options.adminKey);
   }
 
@@ -190,7 +194,7 @@ export class NodeClient {
       const task = await this.json<NodeTask>({ method: 'GET', path: `/tasks/${uid}`, signal, admin });
       if (TERMINAL.has(task.status)) return task;
       signal?.throwIfAborted();
-      await sleep(delayMs);
+      await this.clock.sleep(delayMs);
     }
   }
 

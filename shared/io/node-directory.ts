@@ -1,6 +1,6 @@
 // The clients of the topology's nodes, made once a URL and key and kept while these stay the same.
 import type { NodeId, Topology } from '../core/topology.js';
-import { NodeClient } from './node-client.js';
+import { NodeClient, type NodeClientOptions } from './node-client.js';
 import type { NodeSecrets, Store } from './store.js';
 
 export interface NodeDirectory {
@@ -21,7 +21,11 @@ interface Known {
   secrets: Record<NodeId, NodeSecrets>;
 }
 
-export function createNodeDirectory(store: Store): NodeDirectory {
+/** `connect` makes the client of a node: over HTTP, or in a simulation to a node within this process. */
+export function createNodeDirectory(
+  store: Pick<Store, 'readEpoch' | 'readTopology' | 'readNodeSecrets'>,
+  connect: (options: NodeClientOptions) => NodeClient = (options) => new NodeClient(options),
+): NodeDirectory {
   const clients = new Map<NodeId, { url: string; secrets: NodeSecrets; client: NodeClient }>();
   let known: Known | null = null;
 
@@ -39,7 +43,7 @@ export function createNodeDirectory(store: Store): NodeDirectory {
         cached.secrets.adminKey === secrets.adminKey &&
         cached.secrets.dataKey === secrets.dataKey;
       if (same) return cached.client;
-      const client = new NodeClient({ id, url: node.url, ...secrets });
+      const client = connect({ id, url: node.url, ...secrets });
       clients.set(id, { url: node.url, secrets, client });
       await cached?.client.close();
       return client;

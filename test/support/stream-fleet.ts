@@ -1,5 +1,6 @@
 // A fleet in the test's own process: embedded engines behind real HTTP, a store on this thread, and the real step logic
 // of streams and moves, which a test stops and starts at named points.
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { runStream } from '../../activities/stream/stream.js';
 import { type RunningEngine, runEngine } from '../../engine/main.js';
 import type { EntryMeta } from '../../shared/core/entries.js';
 import { findIndex, type NodeId, shardMark, type TopologyIndex } from '../../shared/core/topology.js';
+import { REAL_CLOCK } from '../../shared/io/clock.js';
 import { loadHash } from '../../shared/io/hash.js';
 import { NodeClient } from '../../shared/io/node-client.js';
 import { createNodeDirectory, type NodeDirectory } from '../../shared/io/node-directory.js';
@@ -105,6 +107,7 @@ export class StreamFleet {
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       options: { ...DEFAULT_ACTIVITY_OPTIONS, pollMs: 3, demoteAfterMs: 200 },
       faults: { reach: async (point) => gate?.reach(point) },
+      clock: REAL_CLOCK,
     };
   }
 
