@@ -32,6 +32,16 @@ export function rescored(before: Details, score: number, after: Details, terms: 
   return null;
 }
 
+/** The same for details as byte text in which only the rule `typo` is another. */
+export function rescoredForTypos(before: string, score: number, after: string): number | null {
+  const [old, fresh] = [JSON.parse(before) as Details, JSON.parse(after) as Details];
+  for (let terms = 1; terms <= MOST_TERMS; terms++) {
+    const found = rescored(old, score, fresh, terms);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
 /** What scores compare by: ranks in a row fused to one number, sort values and distances between them as they are. */
 export type ScoreGroup = number | KeyPart;
 

@@ -31,6 +31,8 @@ export interface Merged {
   readonly hits: PlacedHit[];
   /** Hits that admit refused. */
   readonly refused: number;
+  /** What the last hit taken compares by. */
+  readonly last: MergeKey | null;
   /** Answers whose next, unseen hits may belong among the ones taken: they must be asked for more. */
   readonly short: number[];
 }
@@ -56,7 +58,8 @@ export function mergeHits(answers: readonly Answer[], options: MergeOptions): Me
     hits.push(next);
     last = next;
   }
-  return { hits, refused, short: shortAnswers(answers, options, keys, last, hits.length) };
+  const short = shortAnswers(answers, options, keys, last, hits.length);
+  return { hits, refused, last: last?.key ?? null, short };
 }
 
 /** The answers whose unseen hits may rank before the last hit taken, or tie with it. */
@@ -75,6 +78,20 @@ function shortAnswers(
     const cut = candidateAt(answer, source, count - 1, keys);
     return compareKeys(cut.key, last.key) <= 0 ? [source] : [];
   });
+}
+
+/** The hits of an answer that rank before `last`, and whether there may be more of them that were not fetched. */
+export function hitsBefore(
+  answer: Answer,
+  last: MergeKey,
+  asked: number,
+  byDistance: boolean,
+): { readonly hits: readonly PlacedHit[]; readonly isCut: boolean } {
+  const keys = byDistance ? null : new KeyReader();
+  const count = answer.hits.length / 2;
+  const all = Array.from({ length: count }, (_, index) => candidateAt(answer, 0, index, keys));
+  const hits = all.filter(({ key }) => compareKeys(key, last) < 0);
+  return { hits, isCut: count >= asked && hits.length === count };
 }
 
 /** A hit with its key; `keys` is null for hits sorted by distance, whose keys need their points. */

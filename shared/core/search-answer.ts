@@ -5,8 +5,10 @@ import { type DistinctCount, type Kept, NO_ID } from './distinct-count.js';
 import { countValues, cutDistribution, type FacetRules, mergeDistributions, mergeStats } from './facets.js';
 import { fieldText, showHit, showHits } from './hits.js';
 import { mergeHits, type PlacedHit } from './merge.js';
+import type { MergeKey } from './merge-keys.js';
 import { canLeaveDistinctToMerge, type SearchPlan } from './search-plan.js';
 import type { Paging } from './search-request.js';
+import { TypoMaxima } from './typo-maxima.js';
 
 /** The answer of a node that held every shard asked for: the same but for what is hidden. */
 export function relayAnswer(text: string, plan: SearchPlan): string {
@@ -37,6 +39,8 @@ export interface NodeAnswer {
   readonly asked: number;
   /** An answer to the same query without a threshold, which counts where this one does not. */
   readonly counts?: string;
+  /** How many of what that answer counts do not count: they were below the threshold and came before the last hit. */
+  readonly rejected?: number;
 }
 
 export type MergeResult =
@@ -44,7 +48,13 @@ export type MergeResult =
   /** Positions of answers that end inside a group of equal hits: ask these for more. */
   | { readonly done: false; readonly reason: 'cut-tie'; readonly sources: readonly number[] }
   /** Positions of answers whose totals count hits only, where one node would count all that matches. */
-  | { readonly done: false; readonly reason: 'uncounted'; readonly sources: readonly number[] }
+  | {
+      readonly done: false;
+      readonly reason: 'uncounted';
+      readonly sources: readonly number[];
+      /** What the last hit compares by, where hits that do not count may come before it. */
+      readonly last: MergeKey | null;
+    }
   /** The distinct field has several values in one document: nodes must not decide, see withoutDistinct. */
   | { readonly done: false; readonly reason: 'several-values' }
   /** What was kept is known: nodes can now be asked what else counts, see countDistinct. */
@@ -82,11 +92,22 @@ export function mergeAnswers(
   }
   const isCounted = counted !== null && counted !== 'uncountable';
   const uncounted = final || isCounted ? [] : uncountedParts(parts, answers, plan, merged.hits.length);
-  if (uncounted.length > 0) return { done: false, reason: 'uncounted', sources: uncounted };
+  if (uncounted.length > 0) {
+    const last = plan.rejectsBeforeHits ? merged.last : null;
+    return { done: false, reason: 'uncounted', sources: uncounted, last };
+  }
+  const { view } = plan.spread();
+  const maxima = plan.query.showRankingScore || view.showDetails ? new TypoMaxima(answers) : null;
   const shown = merged.hits
     .slice(plan.paging.skip, plan.paging.skip + plan.paging.take)
-    .map((hit: PlacedHit) => showHit(answers[hit.source]!.text, hit.start, plan.spread().view));
-  const total = isCounted ? counted.total : mergedTotal(answers, plan, merged.refused);
+    .map(({ source, start, end }: PlacedHit) => {
+      const { text } = answers[source]!;
+      return maxima === null
+        ? showHit(text, start, view)
+        : showHit(maxima.correct(text.slice(start, end)), 0, view);
+    });
+  const refused = parts.reduce((sum, { rejected }) => sum + (rejected ?? 0), merged.refused);
+  const total = isCounted ? counted.total : mergedTotal(answers, plan, refused);
   const facets = isCounted
     ? facetTexts(counted.distributions, counted.stats, plan, total)
     : facetTexts(distributionsOf(answers), answers.flatMap(statsOf), plan, total);
@@ -125,9 +146,10 @@ function uncountedParts(
 ): number[] {
   const threshold = plan.query.rankingScoreThreshold ?? null;
   if (threshold === null || plan.paging.mode === 'page' || found < plan.paging.required) return [];
-  return parts.flatMap((part, source) =>
-    part.counts === undefined && answers[source]!.hits.length / 2 < part.asked ? [source] : [],
-  );
+  return parts.flatMap((part, source) => {
+    const isShort = answers[source]!.hits.length / 2 < part.asked;
+    return part.counts === undefined && (isShort || plan.rejectsBeforeHits) ? [source] : [];
+  });
 }
 
 /** What pagingText writes. */
@@ -150,7 +172,7 @@ export function pagingText({ mode, first, second }: Paging, total: number): stri
 
 function mergedTotal(answers: readonly Answer[], plan: SearchPlan, refused: number): number {
   const sum = answers.reduce((total, answer) => total + totalOf(answer), 0);
-  if (plan.distinct === null) return sum;
+  if (plan.distinct === null) return sum - refused;
   if (plan.paging.mode === 'offset' || !plan.nodesDecideDistinct) return Math.max(0, sum - refused);
   // Exhaustive: each node counted every value that it holds once.
   const counted = countValues(distributionsOf(answers), plan.distinctKey!);

@@ -1,6 +1,11 @@
 // Merges the answers of several nodes, asking again where one of them was cut inside a group of equal hits or did not
 // count. How a node is asked is the caller's matter.
+
+import { cutAnswer } from './answer.js';
 import { type AskAgain, countDistinct, type DistinctCount } from './distinct-count.js';
+import { fieldText } from './hits.js';
+import { hitsBefore } from './merge.js';
+import type { MergeKey } from './merge-keys.js';
 import { mergeAnswers, type NodeAnswer } from './search-answer.js';
 import { askedOf, countBody, nodeBody, type SearchPlan, withoutDistinct } from './search-plan.js';
 
@@ -40,7 +45,9 @@ export async function gatherMerged(
     }
     const given = await Promise.all(
       result.sources.map((source) =>
-        askMore(plan, answers[source]!, parts[source]!, result.reason, (body) => ask.search(source, body)),
+        result.reason === 'uncounted'
+          ? askCounts(plan, answers[source]!, parts[source]!, result.last, (body) => ask.search(source, body))
+          : askMore(plan, answers[source]!, parts[source]!, (body) => ask.search(source, body)),
       ),
     );
     for (const [position, part] of given.entries()) {
@@ -54,14 +61,29 @@ async function askMore(
   plan: SearchPlan,
   { shards }: ShardAnswer,
   part: NodeAnswer,
-  reason: 'cut-tie' | 'uncounted',
   ask: (body: string) => Promise<string | null>,
 ): Promise<NodeAnswer | null> {
-  if (reason === 'uncounted') {
-    const counts = await ask(countBody(plan, shards));
-    return counts === null ? null : { ...part, counts };
-  }
   const asked = 2 * part.asked + 16;
   const text = await ask(nodeBody(plan, shards, false, asked));
   return text === null ? null : { ...part, text, asked };
+}
+
+/** Counts without the threshold; hits below it that come before the last one do not count, so they are looked at. */
+async function askCounts(
+  plan: SearchPlan,
+  { shards }: ShardAnswer,
+  part: NodeAnswer,
+  last: MergeKey | null,
+  ask: (body: string) => Promise<string | null>,
+): Promise<NodeAnswer | null> {
+  const threshold = plan.query.rankingScoreThreshold!;
+  for (let asked = last === null ? 0 : part.asked; ; asked = 4 * asked + 16) {
+    const counts = await ask(countBody(plan, shards, asked));
+    if (counts === null) return null;
+    if (last === null) return { ...part, counts };
+    const { hits, isCut } = hitsBefore(cutAnswer(counts), last, asked, plan.byDistance);
+    if (isCut && asked <= plan.settings.maxTotalHits) continue;
+    const scores = hits.map(({ start }) => Number(fieldText(counts, start, '_rankingScore')));
+    return { ...part, counts, rejected: scores.filter((score) => score < threshold).length };
+  }
 }

@@ -1,5 +1,6 @@
 // Plans a search: what nodes are asked, what of their hits the client may see, and how answers become one.
 import { toKeyText } from './byte-text.js';
+import { ruleKinds } from './federation-rules.js';
 import type { HitView } from './hits.js';
 import { judgeSearch } from './search-judge.js';
 import { type Paging, readPaging, type SearchQuery } from './search-request.js';
@@ -20,6 +21,8 @@ export interface SearchPlan {
   readonly distinctKey: string | null;
   /** False: nodes send all hits, and only the merge drops those whose value was met before. */
   readonly nodesDecideDistinct: boolean;
+  /** Whether hits below the threshold may rank before others above it. */
+  readonly rejectsBeforeHits: boolean;
   /** The same for all pages of a query. */
   readonly stickyText: string;
   /** For a node that answers alone. */
@@ -61,10 +64,21 @@ export function planSearch(query: SearchQuery, index: TopologyIndex): SearchPlan
     distinct,
     distinctKey: distinct === null ? null : toKeyText(distinct),
     nodesDecideDistinct: true,
+    rejectsBeforeHits: rejectsBeforeHits(query, index.settings.rankingRules),
     stickyText: `${index.uid}\n${alone.body}\n${filter === undefined ? '' : JSON.stringify(filter)}`,
     alone,
     spread: () => (spread ??= planSpread(asked, alone.view, index.primaryKey, distinct, byDistance, paging)),
   };
+}
+
+/** A sorted value before a rule of relevancy: hits of a low score but a better value come first. */
+function rejectsBeforeHits(query: SearchQuery, rankingRules: unknown): boolean {
+  if ((query.rankingScoreThreshold ?? null) === null) return false;
+  const kinds = ruleKinds(query, rankingRules);
+  return (
+    kinds.lastIndexOf('relevancy') > kinds.findIndex((kind) => kind !== 'relevancy') &&
+    kinds.some((kind) => kind !== 'relevancy')
+  );
 }
 
 /** The question for nodes that answer beside others: with the details and the fields that the merge needs. */
@@ -141,10 +155,10 @@ export function withoutDistinct(plan: SearchPlan): SearchPlan {
 }
 
 /** The body that counts what matches without the query's threshold, for a node beside others. */
-export function countBody(plan: SearchPlan, shards: readonly number[]): string {
-  const body = JSON.parse(nodeBody(plan, shards, false, 0)) as SearchQuery;
+export function countBody(plan: SearchPlan, shards: readonly number[], asked = 0): string {
+  const body = JSON.parse(nodeBody(plan, shards, false, asked)) as SearchQuery;
   delete body.rankingScoreThreshold;
-  return JSON.stringify(body);
+  return JSON.stringify(asked === 0 ? body : { ...body, showRankingScore: true });
 }
 
 function ownPaging(paging: Paging): string {
