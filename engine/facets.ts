@@ -70,7 +70,8 @@ export function countFacets(index: IndexData, attributes: string[], documents: n
     const entries = [...counts].sort(([leftKey, left], [rightKey, right]) => {
       if (left.number !== right.number) return left.number ? -1 : 1;
       if (byCount && left.count !== right.count) return right.count - left.count;
-      return leftKey < rightKey ? -1 : 1;
+      // As in a shallow tree of Meilisearch: among equal counts the larger value first.
+      return leftKey < rightKey === byCount ? 1 : -1;
     });
     const texts = entries
       .slice(0, maxValuesPerFacet)

@@ -7,6 +7,10 @@ import { PRIMARY_KEY } from './worlds.js';
 const NO_VECTORS = 'the embedded engine has no vectors';
 const SIMILAR =
   'documents of equal similarity stand in the order in which a node got them; further causes are not found yet';
+const UNION =
+  'of several queries of one index, a document that a threshold rejects for one may count for another, which nodes do not tell';
+const FUSED =
+  'scores between sorted values are worked out of what nodes show, and totals of two searches are put together';
 const NO_ROUTE = 'the embedded engine does not have the route';
 const NO_FEDERATION = 'the embedded engine has no federated search';
 
@@ -56,6 +60,47 @@ function federated(draw: Draw, federation: Record<string, unknown>, weighted: bo
   return { method: 'POST', path: '/multi-search', body: { federation, queries } };
 }
 
+/** Several queries of one index, whose matches count once. */
+function federatedSorted(draw: Draw): Ask {
+  const sort = [`${draw.turn(['size', 'word'])}${draw.pick([':asc', ':desc'])}`];
+  const queries = [draw.common(), draw.common(), draw.neighbours(2)].map((q) => ({
+    indexUid: 'words',
+    q,
+    sort,
+    rankingScoreThreshold: draw.turn([0.5, 0.8]),
+  }));
+  const federation = draw.turn([{}, { limit: 5 }, { page: 1, hitsPerPage: 6 }]);
+  return {
+    method: 'POST',
+    path: '/multi-search',
+    body: { federation, queries: queries.slice(0, 1 + (draw.at % 3)) },
+  };
+}
+
+function federatedDistinct(draw: Draw): Ask {
+  const queries = [draw.common(), draw.neighbours(2)].map((q, at) => ({
+    indexUid: at === 0 ? 'words' : 'ordered',
+    q,
+    ...(draw.at % 2 === 0 ? {} : { distinct: 'first' }),
+  }));
+  const federation = draw.at % 2 === 0 ? { distinct: 'first', limit: 8 } : { limit: 12 };
+  return {
+    method: 'POST',
+    path: '/multi-search',
+    body: { federation, queries: queries.slice(0, 1 + (draw.at % 4 < 2 ? 0 : 1)) },
+  };
+}
+
+function hybrid(draw: Draw, more: Record<string, unknown>): Record<string, unknown> {
+  return {
+    q: draw.turn([draw.common(), draw.neighbours(2)]),
+    vector: vectorOf(draw.any()),
+    hybrid: { embedder: 'default', semanticRatio: draw.turn([0.5, 0.2, 0.8]) },
+    limit: 10,
+    ...more,
+  };
+}
+
 function byGet(draw: Draw): Ask {
   const query = new URLSearchParams({
     q: draw.neighbours(2),
@@ -89,6 +134,11 @@ export const ROUTE_CLASSES: readonly QueryClass[] = [
       ),
     { notInEngine: NO_FEDERATION },
   ),
+  classOf('words', 'federation, threshold and sort', federatedSorted, {
+    notInEngine: NO_FEDERATION,
+    otherCause: UNION,
+  }),
+  classOf('words', 'federation, distinct', federatedDistinct, { notInEngine: NO_FEDERATION }),
   classOf('words', 'facet search', facetSearch, { notInEngine: NO_ROUTE }),
   classOf(
     'vectors',
@@ -114,6 +164,33 @@ export const ROUTE_CLASSES: readonly QueryClass[] = [
     }),
     { notInEngine: NO_VECTORS },
   ),
+  classOf(
+    'vectors',
+    'vectors, sorted',
+    (draw) => ({
+      vector: vectorOf(draw.any()),
+      hybrid: { embedder: 'default', semanticRatio: 1 },
+      sort: [`size${draw.pick([':asc', ':desc'])}`],
+      limit: 10,
+    }),
+    { notInEngine: NO_VECTORS },
+  ),
+  classOf(
+    'vectors',
+    'hybrid, sorted',
+    (draw) => hybrid(draw, { sort: [`size${draw.pick([':asc', ':desc'])}`] }),
+    { notInEngine: NO_VECTORS, notExact: FUSED },
+  ),
+  classOf(
+    'vectors',
+    'hybrid, threshold',
+    (draw) => hybrid(draw, { rankingScoreThreshold: draw.turn([0.3, 0.6, 0.8]), showRankingScore: true }),
+    { notInEngine: NO_VECTORS, otherCause: FUSED },
+  ),
+  classOf('vectors', 'hybrid, distinct', (draw) => hybrid(draw, { distinct: draw.turn(['size', 'kind']) }), {
+    notInEngine: NO_VECTORS,
+    otherCause: FUSED,
+  }),
   classOf(
     'vectors',
     'documents with vectors',
@@ -150,6 +227,46 @@ const WRONG: readonly Record<string, unknown>[] = [
   { hybrid: { embedder: 'nothing' }, q: 'x' },
 ];
 
+const WRONG_ELSEWHERE: readonly Ask[] = [
+  { method: 'GET', path: '/indexes/words/search?limit=many' },
+  { method: 'GET', path: '/indexes/words/search?q=x&filter=secret%20%3D%203' },
+  { method: 'GET', path: '/indexes/words/search?doggo=1' },
+  { method: 'POST', path: '/indexes/nowhere/search', body: { q: 'x' } },
+  {
+    method: 'POST',
+    path: '/multi-search',
+    body: { queries: [{ indexUid: 'words', q: 'x', filter: 'secret = 3' }] },
+  },
+  { method: 'POST', path: '/multi-search', body: { queries: [{ indexUid: 'nowhere', q: 'x' }] } },
+  { method: 'POST', path: '/multi-search', body: { queries: [{ q: 'x' }] } },
+  { method: 'POST', path: '/multi-search', body: { queries: [{ indexUid: 'words', limit: 'many' }] } },
+  { method: 'POST', path: '/indexes/words/documents/fetch', body: { filter: 'secret = 3' } },
+  { method: 'POST', path: '/indexes/words/documents/fetch', body: { limit: 'many' } },
+  { method: 'GET', path: '/indexes/words/documents/nobody' },
+];
+
+const WRONG_IN_OTHERS: readonly Ask[] = [
+  { method: 'POST', path: '/indexes/words/facet-search', body: { facetName: 'secret' } },
+  { method: 'POST', path: '/indexes/words/facet-search', body: { facetQuery: 'x' } },
+  { method: 'POST', path: '/indexes/words/similar', body: { id: 'n1', embedder: 'nothing' } },
+  {
+    method: 'POST',
+    path: '/multi-search',
+    body: { federation: {}, queries: [{ indexUid: 'words', limit: 3 }] },
+  },
+  { method: 'POST', path: '/multi-search', body: { federation: { limit: -1 }, queries: [] } },
+  {
+    method: 'POST',
+    path: '/multi-search',
+    body: { federation: { facetsByIndex: { words: ['secret'] } }, queries: [{ indexUid: 'words', q: 'x' }] },
+  },
+];
+
 export const ERROR_CLASSES: readonly QueryClass[] = [
   classOf('words', 'errors', (draw) => draw.search(draw.turn(WRONG)), { refused: true }),
+  classOf('words', 'errors of other routes', (draw) => draw.turn(WRONG_ELSEWHERE), { refused: true }),
+  classOf('words', 'errors of facets, vectors and federations', (draw) => draw.turn(WRONG_IN_OTHERS), {
+    refused: true,
+    notInEngine: NO_ROUTE,
+  }),
 ];

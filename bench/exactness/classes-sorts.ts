@@ -8,12 +8,21 @@ export const EQUAL_COUNTS =
   "facet values of equal count stand in an order that depends on the shape of a node's tree, also where they are cut";
 const SPELLING =
   'of a facet value that is written in several ways, one node shows the spelling of its first document';
-const ESTIMATE =
-  'estimatedTotalHits leaves out the duplicates that were met before the page was full: on several nodes others are met';
 const DISTINCT_FACETS =
-  'each node counts the documents that it keeps itself, so duplicates on other nodes are counted too';
+  'with pages, one document counts for each value that no hit has: one node takes that which it got first, a fleet the first by its id';
 const FOLDED =
   'ids that Meilisearch sorts as one stand in the order of the raw ids; a node that answers alone shows its own order';
+
+function pagesOfDistinct(draw: Draw): Record<string, unknown> {
+  return {
+    q: draw.turn(['', draw.common()]),
+    distinct: draw.turn(['first', 'size']),
+    filter: draw.turn(['kind = verb', 'size < 12', 'relations > 3']),
+    facets: draw.turn([['relations'], ['kind', 'origin.place'], ['tags']]),
+    page: 1 + draw.dice.below(2),
+    hitsPerPage: 9,
+  };
+}
 
 export const SORT_CLASSES: readonly QueryClass[] = [
   classOf('words', 'placeholder', (draw) => ({ offset: offset(draw), limit: 12 })),
@@ -89,59 +98,61 @@ export const SORT_CLASSES: readonly QueryClass[] = [
     }),
     { otherCause: SPELLING },
   ),
-  classOf(
-    'words',
-    'distinct',
-    (draw) => ({
-      q: draw.turn(['', draw.common()]),
-      distinct: draw.turn(['first', 'size', 'kind']),
-      sort: [`size${way(draw)}`],
-      limit: 15,
-    }),
-    { otherCause: ESTIMATE },
-  ),
-  classOf(
-    'words',
-    'distinct, pages',
-    (draw) => ({
-      distinct: draw.turn(['first', 'size']),
-      filter: 'kind = verb',
-      facets: draw.at % 2 === 0 ? ['kind'] : undefined,
-      page: 1 + draw.dice.below(2),
-      hitsPerPage: 9,
-    }),
-    { otherCause: DISTINCT_FACETS },
-  ),
-  classOf(
-    'words',
-    'distinct, arrays',
-    (draw) => ({
-      distinct: draw.turn(['pair', 'tags']),
-      sort: [`size${way(draw)}`],
-      filter: 'pair EXISTS',
-      limit: 10,
-    }),
-    { otherCause: ESTIMATE },
-  ),
-  classOf(
-    'firsts',
-    'distinct by setting',
-    (draw) => ({
-      q: draw.turn(['', draw.common(), draw.neighbours(2)]),
-      offset: draw.pick([0, 0, 30]),
-    }),
-    { otherCause: ESTIMATE },
-  ),
-  classOf(
-    'pairs',
-    'distinct by setting, arrays',
-    (draw) => ({
-      q: draw.turn(['', draw.common()]),
-      filter: draw.turn([null, 'pair EXISTS']),
-      limit: 12,
-    }),
-    { otherCause: ESTIMATE },
-  ),
+  classOf('words', 'distinct', (draw) => ({
+    q: draw.turn(['', draw.common()]),
+    distinct: draw.turn(['first', 'size', 'kind']),
+    sort: [`size${way(draw)}`],
+    limit: 15,
+  })),
+  classOf('words', 'distinct, mixed values', (draw) => ({
+    q: draw.turn(['', draw.common()]),
+    distinct: draw.turn(['rank', 'origin.place']),
+    limit: draw.turn([3, 30, 200]),
+  })),
+  classOf('words', 'distinct, facets', (draw) => ({
+    q: draw.turn(['', draw.common(), draw.neighbours(2)]),
+    distinct: draw.turn(['first', 'size', 'pair']),
+    facets: draw.turn([['kind', 'relations'], ['tags', 'origin.part'], ['size']]),
+    limit: draw.turn([5, 40, 300]),
+    ...(draw.at % 4 === 3 ? { attributesToRetrieve: ['word'] } : {}),
+  })),
+  classOf('words', 'distinct, pages', (draw) => ({
+    q: draw.turn(['', draw.common()]),
+    distinct: draw.turn(['first', 'size']),
+    filter: 'kind = verb',
+    page: 1 + draw.dice.below(2),
+    hitsPerPage: 9,
+  })),
+  classOf('words', 'distinct, pages, facets', pagesOfDistinct, { otherCause: DISTINCT_FACETS }),
+  classOf('ordered', 'distinct, pages, facets, documents by id', pagesOfDistinct),
+  classOf('words', 'distinct, arrays', (draw) => ({
+    distinct: draw.turn(['pair', 'tags']),
+    sort: [`size${way(draw)}`],
+    filter: 'pair EXISTS',
+    limit: 10,
+  })),
+  classOf('ordered', 'distinct, arrays, pages', (draw) => ({
+    distinct: draw.turn(['pair', 'tags']),
+    filter: draw.turn(['pair EXISTS', 'kind = noun']),
+    page: 1 + draw.dice.below(3),
+    hitsPerPage: 6,
+  })),
+  classOf('firsts', 'distinct by setting', (draw) => ({
+    q: draw.turn(['', draw.common(), draw.neighbours(2)]),
+    offset: draw.pick([0, 0, 30]),
+    facets: draw.turn([undefined, ['kind']]),
+  })),
+  classOf('pairs', 'distinct by setting, arrays', (draw) => ({
+    q: draw.turn(['', draw.common()]),
+    filter: draw.turn([null, 'pair EXISTS']),
+    limit: 12,
+  })),
+  classOf('words', 'threshold and sort', (draw) => ({
+    q: draw.turn([draw.neighbours(2), `${draw.common()} ${draw.common()}`]),
+    sort: [`${draw.turn(['size', 'word', 'rank'])}${way(draw)}`],
+    rankingScoreThreshold: draw.turn([0.3, 0.6, 0.85, 0.95]),
+    limit: draw.turn([3, 20]),
+  })),
   classOf(
     'folded',
     'folded ids',

@@ -5,6 +5,8 @@ const WORDS = 'words';
 
 export const DERIVATIONS =
   'each node derives words from its own ones only, and up to a cap: a node that knows fewer words reaches further';
+export const LAST_FIRST = 'the embedded engine drops the last words first';
+export const OWN_FREQUENCIES = 'each node drops words by how often it has them itself';
 const SHORT_PREFIX =
   'a node keeps lists for a prefix of up to four letters from 100 words on, and takes 1,000 words of a prefix at most';
 
@@ -68,7 +70,17 @@ export const WORD_CLASSES: readonly QueryClass[] = [
     WORDS,
     'strategy frequency',
     (draw) => ({ q: `${draw.common()} ${draw.any()} ${draw.common()}`, matchingStrategy: 'frequency' }),
-    { notInEngine: 'the embedded engine drops the last words first' },
+    { notInEngine: LAST_FIRST },
+  ),
+  classOf(
+    WORDS,
+    'frequency and threshold',
+    (draw) => ({
+      q: `${draw.common()} ${draw.any()} ${draw.common()}`,
+      matchingStrategy: 'frequency',
+      rankingScoreThreshold: draw.turn([0.2, 0.4, 0.7]),
+    }),
+    { notInEngine: LAST_FIRST, notExact: OWN_FREQUENCIES },
   ),
   classOf(WORDS, 'last word on some nodes', (draw) => ({
     q: draw.beginningAndRare(),

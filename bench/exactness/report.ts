@@ -163,10 +163,18 @@ export function findFailures(outcome: Outcome, classes: readonly QueryClass[]): 
   return classes.flatMap((kind) => {
     const own = outcome.tallies.filter((tally) => tally.class === kind.name);
     if (own.length === 0) return [];
-    const { hits, queries, unexpected } = addTallies(own);
+    const sum = addTallies(own);
+    const { queries, unexpected } = sum;
     const lines: string[] = [];
-    if (kind.notExact === null && hits < queries) {
-      lines.push(`${kind.name}: ${queries - hits} of ${queries} answers have other hits than one node`);
+    // What else than hits has a cause may differ; status and messages of errors never may.
+    const parts =
+      kind.otherCause === null
+        ? (['hits', 'rest', 'totals', 'facets'] as const)
+        : (['hits', 'rest'] as const);
+    for (const part of kind.notExact === null ? parts : []) {
+      if (sum[part] === queries) continue;
+      const other = part === 'rest' ? 'other members or errors' : `other ${part}`;
+      lines.push(`${kind.name}: ${queries - sum[part]} of ${queries} answers have ${other} than one node`);
     }
     if (unexpected > 0)
       lines.push(`${kind.name}: ${unexpected} queries were not answered as expected by one node`);

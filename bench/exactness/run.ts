@@ -98,7 +98,8 @@ export async function runComparison(options: RunOptions, stops: Set<() => void>)
 function worldsOf(classes: readonly QueryClass[]): string[] {
   const names = new Set(classes.map((kind) => kind.world));
   // Federated queries go to two indexes.
-  if (classes.some((kind) => kind.name.startsWith('federation'))) names.add('exactly');
+  if (classes.some((kind) => kind.name.startsWith('federation')))
+    for (const name of ['exactly', 'ordered']) names.add(name);
   return [...names];
 }
 

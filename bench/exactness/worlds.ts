@@ -162,6 +162,14 @@ export function buildWorlds(
       },
     },
     {
+      name: 'ordered',
+      field: 'gloss',
+      // By id, so that the document that one node got first is the one with the first id.
+      documents: [...fewWords].sort((left, right) => (String(left.id) < String(right.id) ? -1 : 1)),
+      inOrder: true,
+      settings: { filterableAttributes: FILTERABLE, sortableAttributes: SORTABLE },
+    },
+    {
       name: 'pairs',
       field: 'gloss',
       documents: fewWords,
