@@ -115,7 +115,8 @@ export function searchRequest(name: string, body: string): NodeRequest {
   return { method: 'POST', path: `/indexes/${name}/search`, body };
 }
 
-function multiRequest(name: string, bodies: readonly string[]): NodeRequest {
+/** Several searches of one index on a node. */
+export function multiRequest(name: string, bodies: readonly string[]): NodeRequest {
   return { method: 'POST', path: '/multi-search', body: multiBody(name, bodies) };
 }
 

@@ -1,15 +1,24 @@
 // One search from a client's query to its answer: plan, scatter, merge; once more when the topology moved on.
 
+import { readMulti } from '../../shared/core/dfs-multi.js';
 import { ApiError } from '../../shared/core/errors.js';
 import { pinnedShards } from '../../shared/core/filter-pins.js';
 import { relayAnswer } from '../../shared/core/search-answer.js';
+import { foldedBodies, splitFolded } from '../../shared/core/search-folded.js';
 import { nodeBody, planSearch, type SearchPlan } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { type ScatterAnswer, scatter } from '../scatter.js';
 import { embedQuery } from './embed.js';
-import { type AskNode, firstRequest, mergeFirst, planShared, searchRequest } from './preflight.js';
+import {
+  type AskNode,
+  firstRequest,
+  mergeFirst,
+  multiRequest,
+  planShared,
+  searchRequest,
+} from './preflight.js';
 import { relayRefusal } from './refer.js';
 import { withIndex } from './spread-request.js';
 
@@ -59,7 +68,9 @@ async function searchOnce(
       names = current.physicalNames;
       asAlone = alone;
       const name = names[node]!;
-      return alone ? searchRequest(name, nodeBody(plan, shards, true)) : firstRequest(search, name, shards);
+      if (!alone) return firstRequest(search, name, shards);
+      if (index.foldsIds) return multiRequest(name, foldedBodies(plan, shards));
+      return searchRequest(name, nodeBody(plan, shards, true));
     },
     onUnavailable:
       ctx.options.unavailable === 'partial' ? (shards) => void unavailable.push(...shards) : undefined,
@@ -73,12 +84,18 @@ async function searchOnce(
   if (answers.length === 0) {
     throw new ApiError('miroir_shards_unavailable', `No shard of index \`${index.uid}\` can be searched.`);
   }
+  const askNode = askAgain(ctx, names, answers, startedMs);
+  if (asAlone && answers.length === 1 && index.foldsIds) {
+    const ask = (body: string) => askNode(0, (name) => searchRequest(name, body));
+    const text = await splitFolded(plan, answers[0]!.shards, readMulti(bytesOf(answers[0]!)), ask);
+    return text === null ? null : { text, unavailable };
+  }
   if (asAlone && answers.length === 1) {
     return { text: relayAnswer(bytesOf(answers[0]!), plan), unavailable };
   }
   const parts = answers.map((answer) => ({ text: bytesOf(answer), shards: answer.shards }));
   const text = await mergeFirst(search, parts, {
-    askNode: askAgain(ctx, names, answers, startedMs),
+    askNode,
     elapsedMs: () => Math.round(performance.now() - startedMs),
   });
   return text === null ? null : { text, unavailable };

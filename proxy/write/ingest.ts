@@ -4,6 +4,7 @@ import { PayloadJudge } from '../../shared/core/documents.js';
 import type { AdditionMeta } from '../../shared/core/entries.js';
 import { ApiError } from '../../shared/core/errors.js';
 import { FieldNames } from '../../shared/core/field-names.js';
+import { IdKinds } from '../../shared/core/folded-ids.js';
 import { shardOfHash } from '../../shared/core/placement.js';
 import { usesGeo } from '../../shared/core/special-fields.js';
 import { summarizeTask, type TaskSummary } from '../../shared/core/tasks.js';
@@ -37,6 +38,7 @@ interface Reading {
   judge: PayloadJudge;
   staging: Staging;
   fields: FieldNames;
+  idKinds: IdKinds;
   received: number;
   /** Different documents among them. */
   distinct: number;
@@ -96,6 +98,7 @@ async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): P
   const staging = new Staging(ctx.store);
   const ids = new DistinctIds();
   const names = new FieldNames();
+  const idKinds = new IdKinds();
   try {
     const received = await readDocuments(
       source,
@@ -105,6 +108,7 @@ async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): P
         if (id === null) return;
         const hashed = ctx.hash(id);
         ids.add(hashed);
+        idKinds.add(id);
         names.add(bytes, fields, fieldCount);
         staging.addDocument(shardOfHash(hashed, basis.shardCount), bytes, fieldCount === 0);
       },
@@ -115,7 +119,7 @@ async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): P
       },
     );
     judge.finish();
-    return { basis, judge, staging, fields: names, received, distinct: ids.count() };
+    return { basis, judge, staging, fields: names, idKinds, received, distinct: ids.count() };
   } catch (error) {
     await dropQuietly(ctx, staging);
     throw error;
@@ -161,6 +165,7 @@ async function append(
         setPrimaryKey: index !== undefined && index.primaryKey === null ? primaryKey : null,
         failure,
         details: distinct === received ? null : { indexedDocuments: distinct },
+        idKinds: reading.idKinds.bits,
         fields: reading.fields.list(leadingKey(ingest.primaryKey)),
       });
     } finally {

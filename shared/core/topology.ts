@@ -49,6 +49,8 @@ export interface TopologyIndex {
   readonly deletedSeq: number | null;
   /** The physical index name on each node that has one, `uid--incarnation-fence`. */
   readonly physicalNames: Readonly<Record<NodeId, string>>;
+  /** Whether it has ids that Meilisearch may sort as one, see mayFold. */
+  readonly foldsIds?: boolean;
   /** shards[s] lists the replicas of shard s. */
   readonly shards: readonly (readonly Replica[])[];
 }

@@ -47,6 +47,8 @@ export interface AppendInput {
   failure: MeilisearchError | null;
   /** Details known at append time that the meta does not carry. */
   details: Record<string, unknown> | null;
+  /** What the ids of its documents are written with, see IdKinds. */
+  idKinds?: number;
   /** Names of the fields that it brings, in their order: those that are new join the index's list. */
   fields?: readonly string[];
 }

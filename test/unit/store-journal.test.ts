@@ -1,7 +1,9 @@
 // The journal in the state store: numbers, conflicts, staged parts, positions, and when a task is finished.
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EntryMeta } from '../../shared/core/entries.js';
 import { meilisearchError } from '../../shared/core/errors.js';
+import { IdKinds } from '../../shared/core/folded-ids.js';
 import { StaleGeneration } from '../../shared/io/store.js';
 import { ADDITION, DELETE_ALL, FAILED, StoreFleet, SUCCEEDED } from '../support/store-fleet.js';
 
@@ -88,6 +90,34 @@ describe('numbering', () => {
     const other = { expected: { incarnation, primaryKey: null }, setPrimaryKey: 'id' };
     expect(await fleet.appendRaw('books', ADDITION, other)).toEqual({ ok: false, conflict: 'primary-key' });
     expect((await fleet.find('books'))!.primaryKey).toBe('isbn');
+  });
+
+  it('tells every proxy of ids that nodes sort as one, once both kinds have come', async () => {
+    await fleet.createIndex('books', [['a', 'b']]);
+    const kinds = (...ids: string[]) => {
+      const read = new IdKinds();
+      for (const id of ids) read.add(id);
+      return read.bits;
+    };
+    const { epoch } = await fleet.store.readTopology();
+    const state = async () => ({
+      folds: (await fleet.find('books'))!.foldsIds,
+      epochs: (await fleet.store.readTopology()).epoch - epoch,
+    });
+    await fleet.append('books', ADDITION, { idKinds: kinds('A1', 'B-2') });
+    expect(await state()).toEqual({ folds: false, epochs: 0 });
+    const failure = {
+      message: 'bad',
+      code: 'invalid_document_id',
+      type: 'invalid_request',
+      link: '',
+    } as const;
+    await fleet.append('books', ADDITION, { idKinds: kinds('a1'), failure });
+    expect(await state()).toEqual({ folds: false, epochs: 0 });
+    await fleet.append('books', ADDITION, { idKinds: kinds('a1', '7') });
+    expect(await state()).toEqual({ folds: true, epochs: 1 });
+    await fleet.append('books', ADDITION, { idKinds: kinds('aB') });
+    expect(await state()).toEqual({ folds: true, epochs: 1 });
   });
 });
 

@@ -1,5 +1,7 @@
 // Cluster row, epochs, nodes and the topology snapshot.
+
 import { randomUUID } from 'node:crypto';
+import { mayFold } from '../../core/folded-ids.js';
 import type {
   NodeId,
   NodeState,
@@ -76,6 +78,7 @@ interface IndexRow {
   created_at: string;
   updated_at: string;
   deleted_seq: number | null;
+  id_kinds: number;
 }
 
 export async function readTopology(tx: Tx): Promise<Topology> {
@@ -139,6 +142,7 @@ export async function readTopology(tx: Tx): Promise<Topology> {
         createdAt: row.created_at,
         updatedAt: row.updated_at,
         deletedSeq: row.deleted_seq,
+        foldsIds: mayFold(row.id_kinds),
         physicalNames: namesOf.get(row.incarnation)!,
         shards: shardsOf.get(row.incarnation)!,
       }),

@@ -1,5 +1,6 @@
 // Staging, the numbering transaction, and tasks as clients list them.
 import { type EntryMeta, type EntryPart, isBarrier, type TaskRow } from '../../core/entries.js';
+import { mayFold } from '../../core/folded-ids.js';
 import { mergeSettings } from '../../core/settings.js';
 import type { AppendInput, AppendResult, TaskFilter } from '../store.js';
 import { bumpEpoch, readCluster } from './cluster.js';
@@ -25,6 +26,7 @@ interface LiveIndex {
   incarnation: number;
   primary_key: string | null;
   journaled_settings: string;
+  id_kinds: number;
 }
 
 /**
@@ -42,7 +44,7 @@ export async function appendEntry(tx: Tx, input: AppendInput): Promise<AppendRes
   const cluster = await readCluster(tx);
   const live = await one<LiveIndex>(
     tx,
-    'SELECT incarnation, primary_key, journaled_settings FROM indexes WHERE uid = ? AND deleted_seq IS NULL',
+    'SELECT incarnation, primary_key, journaled_settings, id_kinds FROM indexes WHERE uid = ? AND deleted_seq IS NULL',
     [input.indexUid],
   );
   if ((live?.incarnation ?? null) !== input.expected.incarnation) return { ok: false, conflict: 'index' };
@@ -72,6 +74,14 @@ export async function appendEntry(tx: Tx, input: AppendInput): Promise<AppendRes
     ]);
     // The task succeeds when every proxy knows the key.
     effectEpoch = await bumpEpoch(tx, `task ${seq} sets the primary key of ${input.indexUid}`);
+  }
+
+  const kinds = (live?.id_kinds ?? 0) | (input.failure === null ? (input.idKinds ?? 0) : 0);
+  if (live && kinds !== live.id_kinds) {
+    await tx.run('UPDATE indexes SET id_kinds = ? WHERE incarnation = ?', [kinds, live.incarnation]);
+    // As with the key: before its documents can be found, every proxy knows how their ids compare.
+    if (mayFold(kinds) && !mayFold(live.id_kinds))
+      effectEpoch = await bumpEpoch(tx, `task ${seq} brings ids to ${input.indexUid} that nodes sort as one`);
   }
 
   let settings: string | null = null;
@@ -150,8 +160,8 @@ async function createIndex(
   await tx.run('UPDATE cluster SET next_incarnation = next_incarnation + 1');
   await tx.run(
     `INSERT INTO indexes (incarnation, uid, primary_key, shard_count, replication_factor, settings,
-      journaled_settings, visible, created_at, updated_at, created_seq, deleted_seq, watermark)
-     VALUES (?, ?, ?, ?, ?, '{}', '{}', 0, ?, ?, ?, NULL, -1)`,
+      journaled_settings, visible, created_at, updated_at, created_seq, deleted_seq, watermark, id_kinds)
+     VALUES (?, ?, ?, ?, ?, '{}', '{}', 0, ?, ?, ?, NULL, -1, ?)`,
     [
       incarnation,
       input.indexUid,
@@ -161,6 +171,7 @@ async function createIndex(
       at,
       at,
       seq,
+      input.failure === null ? (input.idKinds ?? 0) : 0,
     ],
   );
   for (const [shard, nodes] of create.assignment.entries()) {

@@ -107,6 +107,7 @@ const MIGRATIONS: readonly string[][] = [
       missing INTEGER NOT NULL, extra INTEGER NOT NULL, different INTEGER NOT NULL, undecided INTEGER NOT NULL,
       detail TEXT NOT NULL, PRIMARY KEY (verification_id, ordinal))`,
   ],
+  [`ALTER TABLE indexes ADD COLUMN id_kinds INTEGER NOT NULL DEFAULT 0`],
 ];
 
 /** Brings a database to the newest schema; refuses one that a newer Miroir has written. */
