@@ -14,6 +14,7 @@ export interface FleetSize {
   proxies: number;
   workers: number;
   shardCount: number;
+  store?: 'sqlite' | 'postgres';
 }
 
 export interface ChangeView {
@@ -44,9 +45,11 @@ export class ChaosFleet {
   static async start(size: FleetSize, seed: number, env: Record<string, string>): Promise<ChaosFleet> {
     const dir = mkdtempSync(join(tmpdir(), 'miroir-chaos-'));
     const temporal = await startTemporal({ dbFile: join(dir, 'temporal.db'), uiPort: null });
-    const cluster = new Cluster(temporal.address, { replicationFactor: 2, shardCount: size.shardCount, env });
+    const { shardCount, store } = size;
+    const cluster = new Cluster(temporal.address, { replicationFactor: 2, shardCount, store, env });
     const fleet = new ChaosFleet(cluster, temporal, dir, seed);
     try {
+      await cluster.startStore();
       for (let at = 0; at < size.proxies; at += 1) await fleet.addProxy();
       for (let at = 0; at < size.workers; at += 1) await fleet.addWorker();
       const nodes = await Promise.all(Array.from({ length: size.nodes }, () => cluster.spawnNode()));

@@ -9,6 +9,7 @@ const { values } = parseArgs({
     ...Object.fromEntries(NUMBERS.map((name) => [name, { type: 'string' }])),
     faults: { type: 'string' },
     json: { type: 'string' },
+    store: { type: 'string' },
   },
 });
 const asked = {};
@@ -23,6 +24,7 @@ for (const name of NUMBERS) {
 }
 if (values.faults !== undefined) asked.faults = values.faults.split(',');
 if (values.json !== undefined) asked.json = values.json;
+if (values.store !== undefined) asked.store = values.store;
 
 await prepare();
 const env = { ...process.env, MIROIR_TEST_SKIP_BUILD: '1', MIROIR_CHAOS: JSON.stringify(asked) };

@@ -4,17 +4,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import Database from 'libsql';
 import { afterAll, afterEach, beforeAll, inject } from 'vitest';
 import type { TaskView } from '../../shared/core/tasks.js';
 import { type NodeProcess, startNode, waitForHealth } from './node-process.js';
+import { NO_POSTGRES, PostgresServer } from './postgres-server.js';
 import { freePort, TestProcess } from './process.js';
+import { isWritable } from './sqlite-lock.js';
 
 export interface ClusterOptions {
   nodes?: number;
   replicationFactor?: number;
   shardCount?: number;
   masterKey?: string | null;
+  /** Where the state is kept: one SQLite file, or a PostgreSQL server of the fleet's own. */
+  store?: 'sqlite' | 'postgres';
   /** More configuration for worker and proxies, as MIROIR_* variables. */
   env?: Record<string, string>;
 }
@@ -52,6 +55,8 @@ export class Cluster {
   readonly nodes = new Map<string, NodeProcess>();
   private readonly members = new Map<MemberName, TestProcess>();
   private readonly urls = new Map<string, string>();
+  /** The server of a fleet with `store: 'postgres'`. */
+  postgres: PostgresServer | null = null;
   private nextNode = 1;
 
   constructor(
@@ -69,7 +74,7 @@ export class Cluster {
   }
 
   get storeUrl(): string {
-    return `sqlite:${join(this.dir, 'miroir.db')}`;
+    return this.postgres?.url() ?? `sqlite:${join(this.dir, 'miroir.db')}`;
   }
 
   /** A proxy's address. */
@@ -96,11 +101,19 @@ export class Cluster {
 
   /** Starts everything and adds the nodes. */
   async start(): Promise<void> {
+    await this.startStore();
     const proxyUp = this.startProxy('proxy');
     const worker = this.startWorker('worker');
     const nodes = Array.from({ length: this.options.nodes ?? 3 }, () => this.spawnNode());
     await Promise.all([proxyUp, worker, ...nodes]);
     await this.addNode(...[...this.nodes.keys()].sort());
+  }
+
+  /** Before any other member. */
+  async startStore(): Promise<void> {
+    if (this.options.store !== 'postgres') return;
+    this.postgres = await PostgresServer.start();
+    if (this.postgres === null) throw new Error(NO_POSTGRES);
   }
 
   /** `fault` names the step at which it ends or stops itself, as in `copy.chunk@2=kill`. */
@@ -111,10 +124,10 @@ export class Cluster {
     await child.waitForLine((line) => (line.includes('"ready"') ? true : null), DEADLINE_MS);
   }
 
-  async startProxy(name: MemberName = 'proxy'): Promise<void> {
+  async startProxy(name: MemberName = 'proxy', env: Record<string, string> = {}): Promise<void> {
     const port = await freePort();
     this.urls.set(name, `http://127.0.0.1:${port}`);
-    await this.launchProxy(this.member(name, 'proxy/main.js', { MIROIR_PORT: String(port) }));
+    await this.launchProxy(this.member(name, 'proxy/main.js', { MIROIR_PORT: String(port), ...env }));
   }
 
   /** Starts a node that does not belong to the fleet yet. */
@@ -263,6 +276,10 @@ export class Cluster {
     this.find(name).signal(signal);
   }
 
+  pidOf(name: MemberName): number | null {
+    return this.find(name).pid;
+  }
+
   /** Starts a member again with its data and address, ending it first if need be. */
   async restart(name: MemberName): Promise<void> {
     const child = this.find(name);
@@ -287,6 +304,7 @@ export class Cluster {
       for (const name of group) this.find(name).signal('SIGCONT');
       await Promise.all(group.map((name) => this.find(name).end(rank === 2 ? 'SIGKILL' : 'SIGTERM', 8_000)));
     }
+    await this.postgres?.stop();
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 });
   }
 
@@ -334,20 +352,6 @@ export class Cluster {
     const child = this.members.get(name);
     if (child === undefined) throw new Error(`no member is called ${name}`);
     return child;
-  }
-}
-
-/** Whether nobody holds the write lock of the SQLite file now. */
-function isWritable(file: string): boolean {
-  const database = new Database(file, { timeout: 0 });
-  try {
-    database.exec('BEGIN IMMEDIATE');
-    database.exec('ROLLBACK');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    database.close();
   }
 }
 

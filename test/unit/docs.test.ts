@@ -105,6 +105,7 @@ describe('docker-compose.temporal.yml', () => {
     networks?: string[];
     depends_on?: Record<string, { condition: string }>;
     ports?: string[];
+    deploy?: { replicas: number };
   }
   const compose = parse(read('docker-compose.temporal.yml'), { merge: true }) as {
     services: Record<string, Service>;
@@ -112,14 +113,15 @@ describe('docker-compose.temporal.yml', () => {
     networks: Record<string, unknown>;
   };
 
-  test('has Temporal with PostgreSQL and UI, three Meilisearch nodes, worker and proxy', () => {
+  test('has Temporal with PostgreSQL and UI, the state store, three Meilisearch nodes, two workers and two proxies', () => {
     const { services } = compose;
     const nodes = Object.values(services).filter(({ image }) =>
       image?.startsWith('getmeili/meilisearch:v1.50'),
     );
     expect(nodes).toHaveLength(3);
-    for (const name of ['postgresql', 'temporal', 'temporal-ui', 'worker', 'proxy'])
+    for (const name of ['postgresql', 'store', 'temporal', 'temporal-ui', 'worker', 'proxy'])
       expect(services).toHaveProperty(name);
+    for (const name of ['worker', 'proxy']) expect(services[name]?.deploy).toEqual({ replicas: 2 });
     expect(services.worker?.command).toEqual(['worker']);
     expect(services.proxy?.command).toEqual(['proxy']);
   });
@@ -137,6 +139,8 @@ describe('docker-compose.temporal.yml', () => {
       ...Object.keys(loadConfig({ env: {}, cwd: '/nonexistent' })).map(variableOf),
       'MIROIR_URL',
       'MIROIR_PUBLIC_URL',
+      // The state store's password, which PostgreSQL's client reads.
+      'PGPASSWORD',
     ]);
     for (const name of ['worker', 'proxy', 'join']) {
       const names = Object.keys(compose.services[name]?.environment ?? {});
@@ -145,7 +149,7 @@ describe('docker-compose.temporal.yml', () => {
     for (const { ports = [], environment = {} } of Object.values(compose.services)) {
       for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
       for (const [variable, value] of Object.entries(environment)) {
-        if (/MASTER_KEY|ADMIN_API_KEY/.test(variable)) expect(value).toMatch(/^\$\{\w+:\?/);
+        if (/MASTER_KEY|ADMIN_API_KEY|^PGPASSWORD/.test(variable)) expect(value).toMatch(/^\$\{\w+:\?/);
       }
     }
   });
