@@ -129,11 +129,8 @@ async function refer(
 }
 
 function sendOutcome(reply: FastifyReply, outcome: SearchOutcome): FastifyReply {
-  if (outcome.unavailable.length > 0) {
-    reply.header(
-      'x-miroir-degraded',
-      `shards ${[...new Set(outcome.unavailable)].sort((a, b) => a - b).join(', ')}`,
-    );
-  }
+  const shards = [...new Set(outcome.unavailable)].sort((a, b) => a - b).join(', ');
+  const degraded = [...(shards === '' ? [] : [`shards ${shards}`]), ...new Set(outcome.flaws)].join('; ');
+  if (degraded !== '') reply.header('x-miroir-degraded', degraded);
   return reply.type('application/json').send(Buffer.from(outcome.text, 'latin1'));
 }

@@ -80,7 +80,8 @@ export async function runFederation(ctx: ProxyContext, federation: Federation): 
     members.push(`"semanticHitCount":${semantic}`);
   const performanceDetails = rest?.get('performanceDetails');
   if (performanceDetails !== undefined) members.push(`"performanceDetails":${performanceDetails}`);
-  return { text: `{${members.join(',')}}`, unavailable };
+  const flaws = answers.flatMap(({ outcome }) => outcome.flaws ?? []);
+  return { text: `{${members.join(',')}}`, unavailable, flaws };
 }
 
 /** The vectors of the queries that asked for any. */

@@ -1,6 +1,7 @@
 // /multi-search: without federation every query is a search of its own, answered in the order of the request.
 import { toByteText } from '../../shared/core/byte-text.js';
 import { atQuery, readFederation, readIndexQuery } from '../../shared/core/federation-request.js';
+import type { Flaw } from '../../shared/core/search-flaws.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
 import type { ProxyContext } from '../context.js';
 import { NodeMustJudge, runFederation } from './federation.js';
@@ -23,14 +24,16 @@ export async function runMultiSearch(ctx: ProxyContext, body: unknown): Promise<
   );
   const results: string[] = [];
   const unavailable: number[] = [];
+  const flaws: Flaw[] = [];
   for (const [position, outcome] of outcomes.entries()) {
     if (outcome instanceof Error) throw atQuery(outcome, position);
     results.push(
       `{"indexUid":${toByteText(JSON.stringify(queries[position]!.uid))},${outcome.text.slice(1)}`,
     );
     unavailable.push(...outcome.unavailable);
+    flaws.push(...(outcome.flaws ?? []));
   }
-  return { text: `{"results":[${results.join(',')}]}`, unavailable };
+  return { text: `{"results":[${results.join(',')}]}`, unavailable, flaws };
 }
 
 function isFederated(body: unknown): boolean {

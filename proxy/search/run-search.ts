@@ -4,6 +4,7 @@ import { readMulti } from '../../shared/core/dfs-multi.js';
 import { ApiError } from '../../shared/core/errors.js';
 import { pinnedShards } from '../../shared/core/filter-pins.js';
 import { relayAnswer } from '../../shared/core/search-answer.js';
+import { type Flaw, flawsOf } from '../../shared/core/search-flaws.js';
 import { foldedBodies, splitFolded } from '../../shared/core/search-folded.js';
 import { nodeBody, planSearch, type SearchPlan } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
@@ -27,6 +28,8 @@ export interface SearchOutcome {
   text: string;
   /** Shards that nobody answered for, where the policy allows partial answers. */
   unavailable: number[];
+  /** What else makes it less than the answer of one node. */
+  flaws?: readonly Flaw[];
 }
 
 /** Changes a plan before it is carried out. */
@@ -94,11 +97,12 @@ async function searchOnce(
     return { text: relayAnswer(bytesOf(answers[0]!), plan), unavailable };
   }
   const parts = answers.map((answer) => ({ text: bytesOf(answer), shards: answer.shards }));
+  const flaws = flawsOf(parts.map((part) => part.text));
   const text = await mergeFirst(search, parts, {
     askNode,
     elapsedMs: () => Math.round(performance.now() - startedMs),
   });
-  return text === null ? null : { text, unavailable };
+  return text === null ? null : { text, unavailable, flaws };
 }
 
 function bytesOf(answer: ScatterAnswer): string {

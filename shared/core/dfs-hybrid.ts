@@ -106,18 +106,13 @@ export function fuseHybrid(
   const { required, skip, take } = plan.paging;
   const weight = Math.fround(1 - ratio);
   const isGood = words.length >= required && words.every(({ score }) => score * weight >= GOOD_ENOUGH);
-  const fused = isGood
-    ? words.slice(0, required)
-    : fuse(
-        readHits(semantic, plan).filter((hit) => hit.isSemantic),
-        words,
-        ratio,
-        weight,
-        plan,
-      );
+  const near = isGood ? [] : readHits(semantic, plan).filter((hit) => hit.isSemantic);
+  const fused = isGood ? words.slice(0, required) : fuse(near, words, ratio, weight, plan);
   const page = fused.slice(skip, skip + take);
   const base = cutAnswer(isGood ? keyword : semantic);
-  const total = isGood ? totalOf(base) : Math.max(totalOf(base), totalOf(cutAnswer(keyword)));
+  const total = isGood
+    ? totalOf(base)
+    : totalOfBoth(plan, near, words, totalOf(base), totalOf(cutAnswer(keyword)));
   const view = viewOf(plan);
   const members = [`"hits":[${page.map((hit) => showHit(hit.text, 0, view)).join(',')}]`];
   for (const [key, value] of base.rest) {
@@ -128,6 +123,23 @@ export function fuseHybrid(
   }
   members.push(`"semanticHitCount":${page.filter((hit) => hit.isSemantic).length}`);
   return `{${members.join(',')}}`;
+}
+
+/**
+ * What either search counts. By vector everything matches; only a threshold makes it less, and where neither search
+ * found as many hits as asked for, all that they count is at hand.
+ */
+function totalOfBoth(
+  { query, paging, distinct }: SearchPlan,
+  near: readonly HybridHit[],
+  words: readonly HybridHit[],
+  byVector: number,
+  byWords: number,
+): number {
+  const isBounded = (query.rankingScoreThreshold ?? null) !== null && distinct === null;
+  const isWhole = near.length < paging.required && words.length < paging.required;
+  if (!isBounded || !isWhole || paging.mode === 'page') return Math.max(byVector, byWords);
+  return new Set([...near, ...words].map(({ id }) => id)).size;
 }
 
 function viewOf(plan: SearchPlan): HitView {

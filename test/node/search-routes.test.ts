@@ -304,6 +304,17 @@ describe.skipIf(!onRealMeilisearch)('search routes on real nodes', () => {
     valid = () => true;
   });
 
+  it('tells of a node whose time limit ended the search', async () => {
+    const request = { method: 'POST', url: '/indexes/books/search', payload: { q: 'red song' } } as const;
+    expect((await app.inject(request)).headers).not.toHaveProperty('x-miroir-degraded');
+    await run('/indexes/books--1-a/settings', 'PATCH', { searchCutoffMs: 0 });
+    expect((await app.inject(request)).headers['x-miroir-degraded']).toBe('search cutoff');
+    const several = { queries: [{ indexUid: 'books', q: 'red song' }] };
+    const answered = await app.inject({ method: 'POST', url: '/multi-search', payload: several });
+    expect(answered.headers['x-miroir-degraded']).toBe('search cutoff');
+    await run('/indexes/books--1-a/settings', 'PATCH', { searchCutoffMs: null });
+  });
+
   it('names shards without a replica, or answers without them where the policy says so', async () => {
     const whole = topology;
     dead.add('c');
