@@ -1,20 +1,31 @@
 // `explain`: where a search went, what came back, and why its first hits stand in their order.
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { EXIT } from './exit.js';
 import { formatTable } from './output.js';
 import type { Runner } from './program.js';
 import type { ExplainView } from './views.js';
 
+interface ExplainFlags {
+  body?: object;
+  scoring?: string;
+}
+
 export function addExplainCommand(program: Command, run: Runner): void {
   program
     .command('explain')
-    .description('Shows how a search is answered: shards, nodes, timings, and the order of the first hits.')
+    .description(
+      'Shows how a search is answered: shards, nodes, timings, what was gathered, and the order of the first hits.',
+    )
     .argument('<index>', 'uid of the index')
     .argument('[q]', 'the words to search for')
     .option('--body <json>', 'the whole body of the search as JSON; q is added to it', parseBody)
+    .addOption(
+      new Option('--scoring <scoring>', 'as the header X-Miroir-Scoring').choices(['dfs', 'local', 'none']),
+    )
     .action(
-      run(async ({ api, output }, indexUid: string, q: string | undefined, flags: { body?: object }) => {
-        const body = { ...flags.body, ...(q === undefined ? {} : { q }), indexUid };
+      run(async ({ api, output }, indexUid: string, q: string | undefined, flags: ExplainFlags) => {
+        const { body: given, scoring } = flags;
+        const body = { ...given, ...(q === undefined ? {} : { q }), ...(scoring && { scoring }), indexUid };
         const view = await api.post<ExplainView>('/explain', body);
         output.result(describe(view), view);
         return EXIT.done;
@@ -62,6 +73,7 @@ function describe(view: ExplainView): string[] {
       ]),
     ),
     '',
+    ...describeGathered(view),
     ...formatTable(
       ['RANK', 'ID', 'SHARD', 'NODE', 'BEFORE THE NEXT BY'],
       view.hits.map((hit) => [
@@ -75,6 +87,22 @@ function describe(view: ExplainView): string[] {
       ]),
     ),
   ];
+}
+
+/** What was asked beside the search itself; nothing where it needed nothing. */
+function describeGathered({ gathered, ranked }: ExplainView): string[] {
+  if (gathered.length === 0) return [];
+  const table = formatTable(
+    ['GATHERED', 'FROM', 'AT POSITION', 'TOOK', 'BY NODE'],
+    gathered.map(({ statistic, cached, position, tookMs, nodes }) => [
+      statistic,
+      cached ? 'cache' : 'nodes',
+      position,
+      `${tookMs} ms`,
+      nodes.map((asked) => `${asked.node} ${asked.tookMs} ms`).join(', '),
+    ]),
+  );
+  return [...table, `Hits as they are answered: ${ranked.map((id) => JSON.stringify(id)).join(', ')}`, ''];
 }
 
 /** A detail without its place among the rules and without the fused score, which decides nothing. */

@@ -79,6 +79,7 @@ export interface IndexView {
   underReplicatedShards: number;
   unavailableShards: number;
   visible: boolean;
+  scoring: string | null;
 }
 
 export interface TaskView {
@@ -100,6 +101,14 @@ export interface ExplainView {
   shards: { asked: number; of: number };
   replicas: { node: string; inSyncShards: number; costMs: number | null }[];
   answers: { node: string; shards: number[]; tookMs: number; nodeMs: number; hits: number; total: number }[];
+  gathered: {
+    statistic: string;
+    cached: boolean;
+    position: number | null;
+    tookMs: number;
+    nodes: { node: string; shards: number[]; tookMs: number }[];
+  }[];
+  ranked: unknown[];
   hits: {
     rank: number;
     id: unknown;

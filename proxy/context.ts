@@ -4,6 +4,7 @@ import type { NodeId, Topology } from '../shared/core/topology.js';
 import type { Clock } from '../shared/io/clock.js';
 import type { NodeClient } from '../shared/io/node-client.js';
 import type { Store } from '../shared/io/store.js';
+import type { Hear } from './search/gathering.js';
 import type { SearchTurns } from './search/search-turns.js';
 import type { StatisticsCache } from './search/statistics-cache.js';
 
@@ -60,6 +61,8 @@ export interface ProxyContext {
   readonly hash: Hash64;
   /** What nodes know of their parts of indexes; asked anew for each search where left out. */
   readonly statistics?: StatisticsCache;
+  /** Hears what a search asks beside itself; only where one is explained. */
+  readonly gathered?: Hear;
   readonly options: ProxyOptions;
   readonly log: FastifyBaseLogger;
   /** The real one where left out. */

@@ -2,6 +2,7 @@
 // no entry has touched the document while it was read: writes go on meanwhile.
 import { differenceOf, type Judgement, judgeClaims } from '../../shared/core/replica-claims.js';
 import {
+  markOf,
   type NodeId,
   type Replica,
   SHARD_FIELD,
@@ -124,13 +125,13 @@ class Comparison {
 
   private async read(node: NodeId, ids: readonly string[]): Promise<Map<string, Copy>> {
     const copies = new Map<string, Copy>();
-    const mark = JSON.stringify(shardMark(this.shard));
+    const mark = shardMark(this.shard);
     await readFromNode(this.deps, this.item, node, async (client, name, index) => {
       copies.clear();
       const query = { ids, withVectors: hasEmbedders(index.settings) };
       const { results } = await fetchDocuments(client, name, query, this.beat.signal);
       for (const { id, fields } of eachDocument(results, index.primaryKey ?? '')) {
-        const foreign = !fields.some((field) => field.key === SHARD_FIELD && field.value === mark);
+        const foreign = !fields.some((field) => field.key === SHARD_FIELD && markOf(field.value) === mark);
         copies.set(id, { digest: digestFields(fields, this.deps.hash).toString(16), foreign });
       }
     });

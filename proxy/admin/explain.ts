@@ -7,10 +7,12 @@ import { pinnedShards } from '../../shared/core/filter-pins.js';
 import { shardOf } from '../../shared/core/placement.js';
 import { nodeBody, planSearch } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
-import type { NodeId, TopologyIndex } from '../../shared/core/topology.js';
+import { findIndex, type NodeId, type TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext } from '../context.js';
 import { scatter } from '../scatter.js';
+import type { Gathering } from '../search/gathering.js';
 import { relayRefusal } from '../search/refer.js';
+import { type AskedScoring, runRanked } from '../search/scoring.js';
 import { requireVisibleIndex } from '../visible-indexes.js';
 
 const FIRST_HITS = 10;
@@ -31,6 +33,10 @@ export interface ExplainView {
     hits: number;
     total: number;
   }[];
+  /** What was asked of nodes beside the search itself, or found in the cache, in the order in which it was there. */
+  gathered: Gathering[];
+  /** The ids of the first hits as the search answers them: another order than by rules only where they are rescored. */
+  ranked: unknown[];
   hits: (Omit<ExplainedHit, 'source'> & { node: NodeId; shard: number | null })[];
 }
 
@@ -39,7 +45,9 @@ export async function explainSearch(
   ctx: ProxyContext,
   uid: string,
   query: SearchQuery,
+  scoring: AskedScoring | null = null,
 ): Promise<ExplainView> {
+  const { gathered, ranked } = await follow(ctx, uid, query, scoring);
   const hold = ctx.watcher.acquire('search');
   try {
     const index = requireVisibleIndex(hold.topology, uid);
@@ -74,11 +82,13 @@ export async function explainSearch(
         node: answer.node,
         shards: answer.shards,
         request: JSON.parse(requests.get(answer.node)!),
-        tookMs: Math.round(answer.tookMs * 10) / 10,
+        tookMs: tenths(answer.tookMs),
         nodeMs: Number(cut[at]!.rest.get('processingTimeMs')),
         hits: cut[at]!.hits.length / 2,
         total: totalOf(cut[at]!),
       })),
+      gathered,
+      ranked,
       hits: first.map(({ source, ...hit }) => ({
         ...hit,
         node: answers[source]!.node,
@@ -90,6 +100,34 @@ export async function explainSearch(
   }
 }
 
+/** Runs the search as it is served, and hears what it asks. */
+async function follow(
+  ctx: ProxyContext,
+  uid: string,
+  query: SearchQuery,
+  scoring: AskedScoring | null,
+): Promise<Pick<ExplainView, 'gathered' | 'ranked'>> {
+  const gathered: Gathering[] = [];
+  const hear = (gathering: Gathering) =>
+    gathered.push({
+      ...gathering,
+      tookMs: tenths(gathering.tookMs),
+      nodes: gathering.nodes.map(({ node, shards, tookMs }) => ({ node, shards, tookMs: tenths(tookMs) })),
+    });
+  const { attributesToRetrieve: _, ...whole } = query;
+  const { text } = await runRanked({ ...ctx, gathered: hear }, uid, whole, scoring);
+  const { hits } = JSON.parse(Buffer.from(text, 'latin1').toString('utf8')) as { hits: object[] };
+  const hold = ctx.watcher.acquire('search');
+  const key = findIndex(hold.topology, uid)?.primaryKey ?? '';
+  hold.release();
+  const ranked = hits.slice(0, FIRST_HITS).map((hit) => (hit as Record<string, unknown>)[key] ?? null);
+  return { gathered, ranked };
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}
+
 /** What the choice of replicas saw: fewest nodes first, then the cheaper ones; a cost of null is a node that is down. */
 function viewReplicas(ctx: ProxyContext, index: TopologyIndex): ExplainView['replicas'] {
   const counts = new Map<NodeId, number>();
@@ -97,6 +135,6 @@ function viewReplicas(ctx: ProxyContext, index: TopologyIndex): ExplainView['rep
     if (state === 'in-sync') counts.set(node, (counts.get(node) ?? 0) + 1);
   return [...counts].sort().map(([node, inSyncShards]) => {
     const cost = ctx.nodes.cost(node);
-    return { node, inSyncShards, costMs: Number.isFinite(cost) ? Math.round(cost * 10) / 10 : null };
+    return { node, inSyncShards, costMs: Number.isFinite(cost) ? tenths(cost) : null };
   });
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ApiError } from '../../shared/core/errors.js';
 import { NODE_ID, NODE_ID_RULE, nodeUrlProblem, normalizeNodeUrl } from '../../shared/core/node-address.js';
-import type { NodeId, Topology } from '../../shared/core/topology.js';
+import type { NodeId, Scoring, Topology } from '../../shared/core/topology.js';
 
 const options = {
   retentionMs: z.number().int().min(0).optional(),
@@ -42,6 +42,7 @@ const numberText = z.string().regex(/^\d+$/, 'must be a number').transform(Numbe
 const optionsQuerySchema = z
   .strictObject(Object.fromEntries(Object.keys(options).map((key) => [key, numberText])))
   .pipe(optionsSchema);
+const indexSchema = z.strictObject({ scoring: z.enum(['dfs']).nullable() });
 const moveSchema = z.strictObject({ moveId: z.string().min(1).nullish() });
 
 export type AddRequest = z.output<typeof addSchema>;
@@ -59,6 +60,11 @@ export function readOptions(body: unknown): OptionsRequest {
 /** The same from a query string, for methods without a body. */
 export function readOptionsQuery(query: unknown): OptionsRequest {
   return parse(optionsQuerySchema, query ?? {});
+}
+
+/** What an index is set to. */
+export function readIndexPatch(body: unknown): { scoring: Scoring | null } {
+  return parse(indexSchema, body ?? {});
 }
 
 export function readMoveId(body: unknown): string | null {

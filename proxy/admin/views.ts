@@ -1,5 +1,5 @@
 // The fleet as the admin API shows it: nodes, indexes, changes. Pure: what was read goes in, JSON comes out.
-import type { ReplicaState, Topology, TopologyIndex } from '../../shared/core/topology.js';
+import type { ReplicaState, Scoring, Topology, TopologyIndex } from '../../shared/core/topology.js';
 import type { ChangeRow, MoveRow, StreamPosition } from '../../shared/io/store.js';
 import { publicUrl } from './requests.js';
 
@@ -81,6 +81,7 @@ export interface IndexView {
   incarnation: number;
   primaryKey: string | null;
   visible: boolean;
+  scoring: Scoring | null;
   shardCount: number;
   replicationFactor: number;
   replicas: ReplicaCounts;
@@ -110,6 +111,7 @@ function viewIndex(index: TopologyIndex): IndexView {
     incarnation: index.incarnation,
     primaryKey: index.primaryKey,
     visible: index.visible,
+    scoring: index.scoring ?? null,
     shardCount: index.shardCount,
     replicationFactor: index.replicationFactor,
     replicas,

@@ -2,15 +2,18 @@
 // master key where none is set; errors in Meilisearch's shape.
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
+import { indexNotFound } from '../../shared/core/field-errors.js';
 import { readSearchBody } from '../../shared/core/search-request.js';
 import { viewTask } from '../../shared/core/tasks.js';
 import type { ChangeStarter } from '../../shared/io/changes.js';
 import type { VerificationStarter } from '../../shared/io/verifications.js';
 import { explainSearch } from '../admin/explain.js';
+import { readIndexPatch } from '../admin/requests.js';
 import { judgeFleet, summarizeChange } from '../admin/status.js';
 import { viewIndexes, viewNodes, viewTopology } from '../admin/views.js';
 import { authorizeClient } from '../auth.js';
 import type { ProxyContext } from '../context.js';
+import { readScoring } from '../search/scoring.js';
 import { registerChangeRoutes } from './admin-changes.js';
 import { registerVerifyRoutes } from './admin-verify.js';
 
@@ -81,8 +84,16 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
 
   admin.get('/indexes', async () => ({ indexes: viewIndexes(await store.readTopology()) }));
 
+  admin.patch<{ Params: { uid: string } }>('/indexes/:uid', async (request) => {
+    const { uid } = request.params;
+    const { scoring } = readIndexPatch(request.body);
+    const epoch = await store.setScoring(uid, scoring);
+    if (epoch === null) throw indexNotFound(uid);
+    return { uid, scoring, epoch };
+  });
+
   admin.post('/explain', async (request) => {
-    const { indexUid, ...body } = (request.body ?? {}) as Record<string, unknown>;
+    const { indexUid, scoring, ...body } = (request.body ?? {}) as Record<string, unknown>;
     const query = readSearchBody(body);
     if (typeof indexUid !== 'string' || query === null) {
       throw new ApiError(
@@ -90,7 +101,7 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
         'Expected a JSON object with `indexUid` and the parameters of a search: what a search refuses, this does too.',
       );
     }
-    return explainSearch(ctx, indexUid, query);
+    return explainSearch(ctx, indexUid, query, readScoring(scoring));
   });
 
   admin.get<{ Params: { uid: string } }>('/tasks/:uid', async (request) => {

@@ -9,8 +9,8 @@ import type { ProxyContext } from '../context.js';
 import { runFacetSearch } from '../search/facet-search.js';
 import { runMultiSearch } from '../search/multi-search.js';
 import { referToNode } from '../search/refer.js';
-import { runSearch, type SearchOutcome } from '../search/run-search.js';
-import { readScoring, runScored, type Scoring } from '../search/scoring.js';
+import type { SearchOutcome } from '../search/run-search.js';
+import { type AskedScoring, readScoring, runRanked } from '../search/scoring.js';
 import { runSimilar } from '../search/similar.js';
 import { requireVisibleIndex } from '../visible-indexes.js';
 
@@ -18,7 +18,7 @@ interface ByIndex {
   Params: { indexUid: string };
 }
 
-/** Asks for the BM25 mode. */
+/** Asks for the BM25 mode, or against it. */
 const SCORING = 'x-miroir-scoring';
 
 /** Registers the search routes. */
@@ -76,7 +76,8 @@ export function registerSearchRoutes(app: FastifyInstance, ctx: ProxyContext): v
   });
 
   app.post('/multi-search', async (request, reply) => {
-    return sendOutcome(reply, await runMultiSearch(ctx, request.body));
+    const scoring = readScoring(request.headers[SCORING]);
+    return sendOutcome(reply, await runMultiSearch(ctx, request.body, scoring));
   });
 }
 
@@ -90,12 +91,11 @@ async function search(
   ctx: ProxyContext,
   uid: string,
   query: SearchQuery | null,
-  scoring: Scoring | null,
+  scoring: AskedScoring | null,
   build: (name: string) => NodeRequest,
 ): Promise<SearchOutcome> {
   if (query === null) return refer(ctx, uid, build);
-  const run = () => (scoring === null ? runSearch(ctx, uid, query) : runScored(ctx, uid, query, scoring));
-  return orRefer(ctx, uid, build, run);
+  return orRefer(ctx, uid, build, () => runRanked(ctx, uid, query, scoring));
 }
 
 async function orRefer(

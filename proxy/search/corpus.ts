@@ -1,16 +1,16 @@
 // Gathers what BM25 must know of a corpus: how many documents there are, how many have each term, and how long they are
-// on average. One request a node, and none while nothing was written.
-import { type CorpusStatistics, documentLength } from '../../shared/core/bm25.js';
+// on average. One request a node, beside the search itself, and none while no task of the index has succeeded.
+import { addStatistics, type CorpusStatistics } from '../../shared/core/bm25.js';
 import { matchesOf } from '../../shared/core/dfs-hits.js';
 import { multiBody, readMulti } from '../../shared/core/dfs-multi.js';
-import { memberText, scanArray } from '../../shared/core/json-scan.js';
 import { readTerms, termText, wordSettings } from '../../shared/core/query-terms.js';
 import { withShards } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
-import { searchSettings } from '../../shared/core/search-settings.js';
-import type { NodeId, TopologyIndex } from '../../shared/core/topology.js';
+import type { TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { scatter } from '../scatter.js';
+import { estimateRest, type LengthsPart, readLengths, type SampledPart } from './corpus-lengths.js';
+import { Incomplete, type NodeAnswer, nodesOf, sum } from './corpus-parts.js';
 
 /** A query's terms as BM25 counts them. */
 export interface ScoredQuery {
@@ -18,6 +18,12 @@ export interface ScoredQuery {
   readonly terms: readonly string[];
   /** What a node is asked to count the documents of each term. */
   readonly queries: readonly SearchQuery[];
+}
+
+/** What is known of a corpus, in all and by node. */
+export interface Corpus {
+  readonly whole: CorpusStatistics;
+  readonly parts: readonly CorpusPart[];
 }
 
 /** The statistics of some shards, on the node that was asked for them. */
@@ -50,39 +56,94 @@ export function readScoredQuery(query: SearchQuery, index: TopologyIndex): Score
   };
 }
 
-/** The statistics of every node that answers for some shards. */
-export function gatherCorpus(
+/**
+ * The statistics of every node that answers for some shards; null when they must be gathered anew. The position of the
+ * index is read first: see StatisticsCache.
+ */
+export async function gatherCorpus(
   ctx: ProxyContext,
   hold: TopologyHold,
   index: TopologyIndex,
   query: ScoredQuery,
-): Promise<CorpusPart[]> {
-  const { statistics } = ctx;
-  const gather = async (): Promise<CorpusPart[]> => {
-    const counts = await countDocuments(ctx, hold, index, query);
-    const total = counts.reduce((sum, { documents }) => sum + documents, 0);
-    const sample = () => sampleLengths(ctx, hold, index);
-    // Lengths outlive writes, until there are a tenth more or fewer documents, or others are searchable.
-    const size = Math.round(Math.log(1 + total) / Math.log(1.1));
-    const version = JSON.stringify([size, index.settings.searchableAttributes ?? null, nodesOf(index)]);
-    const lengths = await (statistics?.getLasting(index.incarnation, 'lengths', version, sample) ?? sample());
-    const average = mean([...lengths.values()]);
-    return counts.map((part) => ({ ...part, averageLength: lengths.get(part.node) ?? average }));
+): Promise<Corpus | null> {
+  const position = (await ctx.statistics?.readPosition(index.incarnation)) ?? null;
+  try {
+    const [counts, recorded] = await Promise.all([
+      keep(ctx, index, position, ['document frequencies', query.queries], () =>
+        countDocuments(ctx, hold, index, query),
+      ),
+      index.scoring === 'dfs'
+        ? keep(ctx, index, position, ['recorded lengths', index.settings.searchableAttributes], () =>
+            readLengths(ctx, hold, index),
+          )
+        : [],
+    ]);
+    const rest = await estimateRest(ctx, hold, index, sum(counts, 'documents') - sum(recorded, 'documents'));
+    return {
+      whole: wholeOf(counts, recorded, rest),
+      parts: counts.map((part) => partOf(part, recorded, rest)),
+    };
+  } catch (error) {
+    if (error instanceof Incomplete) return null;
+    throw error;
+  }
+}
+
+/** What is asked of all nodes under a name, from the cache where it is there; whoever explains a search hears of it. */
+async function keep<T extends NodeAnswer>(
+  ctx: ProxyContext,
+  index: TopologyIndex,
+  position: number | null,
+  [statistic, ...more]: [string, ...unknown[]],
+  gather: () => Promise<T[]>,
+): Promise<T[]> {
+  const startedMs = performance.now();
+  const key = JSON.stringify([statistic, more, nodesOf(index)]);
+  const { value, cached } = (await ctx.statistics?.get(index.incarnation, position, key, gather)) ?? {
+    value: await gather(),
+    cached: false,
   };
-  const key = JSON.stringify([query.queries, nodesOf(index)]);
-  return statistics?.get(index.uid, index.incarnation, key, gather) ?? gather();
+  ctx.gathered?.({ statistic, cached, position, tookMs: performance.now() - startedMs, nodes: value });
+  return value;
 }
 
-/** Parts are of those replicas that were asked. */
-function nodesOf(index: TopologyIndex): string[] {
-  return Object.entries(index.physicalNames)
-    .map((node) => node.join(' '))
-    .sort();
+/** Over all nodes: two questions may have been answered by different replicas, so parts are not matched. */
+function wholeOf(
+  counts: readonly CountedPart[],
+  recorded: readonly LengthsPart[],
+  rest: readonly SampledPart[],
+): CorpusStatistics {
+  const documents = sum(counts, 'documents');
+  const unknown = documents - sum(recorded, 'documents');
+  // Words are whole: rounding makes parts add up to what one node would have counted.
+  const words = sum(recorded, 'words') + Math.round(Math.max(0, unknown) * meanLength(rest));
+  return {
+    documents,
+    documentFrequencies: addStatistics(counts.map((part) => ({ ...part, averageLength: 0 })))
+      .documentFrequencies,
+    averageLength: documents === 0 ? 0 : words / documents,
+  };
 }
 
-interface CountedPart {
-  readonly node: NodeId;
-  readonly shards: readonly number[];
+function meanLength(parts: readonly SampledPart[]): number {
+  const documents = sum(parts, 'documents');
+  return documents === 0
+    ? 0
+    : parts.reduce((total, part) => total + part.documents * part.averageLength, 0) / documents;
+}
+
+function partOf(
+  part: CountedPart,
+  recorded: readonly LengthsPart[],
+  rest: readonly SampledPart[],
+): CorpusPart {
+  const own = recorded.find(({ node }) => node === part.node) ?? { documents: 0, words: 0 };
+  const average = rest.find(({ node }) => node === part.node)?.averageLength ?? meanLength(rest);
+  const words = own.words + Math.max(0, part.documents - own.documents) * average;
+  return { ...part, averageLength: part.documents === 0 ? 0 : words / part.documents };
+}
+
+interface CountedPart extends NodeAnswer {
   readonly documents: number;
   readonly documentFrequencies: readonly number[];
 }
@@ -108,80 +169,15 @@ async function countDocuments(
       };
     },
   });
-  return answers.map(({ node, shards, response }) => {
-    const [documents, ...frequencies] =
-      response.status === 200 ? readMulti(response.body.toString('latin1')).map(matchesOf) : [0];
+  return answers.map(({ node, shards, response, tookMs }) => {
+    if (response.status !== 200) throw new Incomplete();
+    const [documents, ...frequencies] = readMulti(response.body.toString('latin1')).map(matchesOf);
     return {
       node,
       shards,
+      tookMs,
       documents: documents!,
       documentFrequencies: queries.map((_, term) => frequencies[term] ?? 0),
     };
   });
-}
-
-function mean(numbers: readonly number[]): number {
-  return numbers.length === 0 ? 0 : numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
-}
-
-/**
- * Documents of one request, and requests to a node: lengths are exact up to their product, sampled evenly beyond. Small
- * pages, since reading one keeps the proxy from everything else.
- */
-const PAGE = 500;
-const PAGES = 400;
-
-/** The average length of the documents of each node. */
-async function sampleLengths(
-  ctx: ProxyContext,
-  hold: TopologyHold,
-  index: TopologyIndex,
-): Promise<Map<NodeId, number>> {
-  const searchable = searchSettings(index).searchable;
-  const fields = searchable === null ? {} : { fields: index.settings.searchableAttributes };
-  const request = (name: string, shards: readonly number[], offset: number) => {
-    const body = JSON.stringify({ ...fields, offset, limit: PAGE });
-    return {
-      method: 'POST' as const,
-      path: `/indexes/${name}/documents/fetch`,
-      body: `${body.slice(0, -1)},"filter":${withShards(undefined, shards)}}`,
-    };
-  };
-  let names = index.physicalNames;
-  const answers = await scatter(ctx, hold, index, {
-    stickyKey: index.uid,
-    deadlineMs: ctx.options.searchDeadlineMs,
-    build: (shards, node, current) => {
-      names = current.physicalNames;
-      return request(names[node]!, shards, 0);
-    },
-  });
-  const out = new Map<NodeId, number>();
-  await Promise.all(
-    answers.map(async ({ node, shards, response }) => {
-      if (response.status !== 200) return;
-      const first = response.body.toString('latin1');
-      const total = Number(memberText(first, 0, 'total') ?? 0);
-      const lengths = lengthsIn(first, searchable);
-      const pages = Math.min(PAGES, Math.ceil(total / PAGE));
-      for (let page = 1; page < pages; page++) {
-        const offset = Math.max(page * PAGE, Math.floor((total * page) / pages));
-        const deadlineMs = ctx.options.searchDeadlineMs;
-        const more = await ctx.nodes
-          .client(node)
-          ?.request({ ...request(names[node]!, shards, offset), deadlineMs });
-        if (more?.status === 200) lengths.push(...lengthsIn(more.body.toString('latin1'), searchable));
-      }
-      out.set(node, mean(lengths));
-    }),
-  );
-  return out;
-}
-
-function lengthsIn(text: string, searchable: readonly string[] | null): number[] {
-  const results = memberText(text, 0, 'results') ?? '[]';
-  const found = scanArray(results, 0);
-  const lengths: number[] = [];
-  for (let i = 0; i + 1 < found.length; i += 2) lengths.push(documentLength(results, found[i]!, searchable));
-  return lengths;
 }

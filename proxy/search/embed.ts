@@ -5,6 +5,7 @@ import type { SearchQuery } from '../../shared/core/search-request.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { scatter } from '../scatter.js';
+import { tell } from './gathering.js';
 
 /** The query with its vector. The same query where it needs none, and where a node has to say what is wrong with it. */
 export async function embedQuery(
@@ -34,6 +35,7 @@ export async function embedQuery(
     onUnavailable: () => undefined,
   });
   if (answer?.response.status !== 200) return query;
+  tell(ctx.gathered, 'vector of the text', [answer]);
   const vector = memberText(answer.response.body.toString('latin1'), 0, 'queryVector');
   return vector === null ? query : { ...query, vector: JSON.parse(vector) as number[] };
 }

@@ -7,7 +7,8 @@ import type { ProxyContext } from '../context.js';
 import { NodeMustJudge, runFederation } from './federation.js';
 import { referToNode } from './refer.js';
 import { runAll } from './run-all.js';
-import { runSearch, type SearchOutcome } from './run-search.js';
+import type { SearchOutcome } from './run-search.js';
+import { type AskedScoring, runRanked } from './scoring.js';
 
 interface IndexQuery {
   uid: string;
@@ -15,12 +16,16 @@ interface IndexQuery {
 }
 
 /** Runs the queries of a body. Throws the error of the first one that fails, naming it as Meilisearch does. */
-export async function runMultiSearch(ctx: ProxyContext, body: unknown): Promise<SearchOutcome> {
+export async function runMultiSearch(
+  ctx: ProxyContext,
+  body: unknown,
+  scoring: AskedScoring | null = null,
+): Promise<SearchOutcome> {
   if (isFederated(body)) return runFederated(ctx, body);
   const queries = readQueries(body);
   if (queries === null) return refer(ctx, body);
   const outcomes = await runAll(queries, ({ uid, query }) =>
-    runSearch(ctx, uid, query).catch((error: Error) => error),
+    runRanked(ctx, uid, query, scoring).catch((error: Error) => error),
   );
   const results: string[] = [];
   const unavailable: number[] = [];

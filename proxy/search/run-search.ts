@@ -12,6 +12,7 @@ import type { TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { type ScatterAnswer, scatter } from '../scatter.js';
 import { embedQuery } from './embed.js';
+import { tell } from './gathering.js';
 import {
   type AskNode,
   firstRequest,
@@ -87,6 +88,7 @@ async function searchOnce(
   if (answers.length === 0) {
     throw new ApiError('miroir_shards_unavailable', `No shard of index \`${index.uid}\` can be searched.`);
   }
+  if (search.frequency !== null && !asAlone) tell(ctx.gathered, 'word frequencies', answers);
   const askNode = askAgain(ctx, names, answers, startedMs);
   if (asAlone && answers.length === 1 && index.foldsIds) {
     const ask = (body: string) => askNode(0, (name) => searchRequest(name, body));
@@ -117,13 +119,15 @@ function askAgain(
   startedMs: number,
 ): AskNode {
   return async (source, build) => {
-    const { node } = answers[source]!;
+    const { node, shards } = answers[source]!;
+    const askedMs = performance.now();
     const leftMs = ctx.options.searchDeadlineMs - (performance.now() - startedMs);
     if (leftMs <= 0) return null;
     try {
       const response = await ctx.nodes
         .client(node)
         ?.request({ ...build(names[node]!), deadlineMs: Math.ceil(leftMs) });
+      tell(ctx.gathered, 'second question', [{ node, shards, tookMs: performance.now() - askedMs }]);
       return response?.status === 200 ? response.body.toString('latin1') : null;
     } catch (error) {
       ctx.log.debug({ node, error: String(error) }, 'a node did not answer a second question');

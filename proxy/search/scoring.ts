@@ -2,7 +2,6 @@
 // corpus, or for comparison of the node that each hit is on.
 import { cutAnswer, totalOf } from '../../shared/core/answer.js';
 import {
-  addStatistics,
   bm25,
   type CorpusStatistics,
   countMatches,
@@ -16,57 +15,93 @@ import { bareHits } from '../../shared/core/federation-plan.js';
 import { floatText } from '../../shared/core/float-text.js';
 import { fieldText, showHit } from '../../shared/core/hits.js';
 import { membersOf } from '../../shared/core/json-scan.js';
+import { lengthVersion, recordedLength } from '../../shared/core/length-marks.js';
 import { PAGING_MEMBERS, pagingText } from '../../shared/core/search-answer.js';
 import { openBody, planSearch, readOpenBody, type SearchPlan } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
 import { searchSettings } from '../../shared/core/search-settings.js';
-import { SHARD_FIELD, shardMark, type TopologyIndex } from '../../shared/core/topology.js';
+import {
+  findIndex,
+  markOf,
+  type Scoring,
+  SHARD_FIELD,
+  shardMark,
+  type TopologyIndex,
+} from '../../shared/core/topology.js';
 import type { ProxyContext } from '../context.js';
-import { type CorpusPart, gatherCorpus, readScoredQuery } from './corpus.js';
+import { type Corpus, gatherCorpus, readScoredQuery } from './corpus.js';
 import { runSearch, type SearchOutcome } from './run-search.js';
 import { withIndex } from './spread-request.js';
 
-export type Scoring = 'dfs' | 'local';
+/** What a search asks for: the statistics of the corpus, of each node, or the ranking rules alone. */
+export type AskedScoring = 'dfs' | 'local' | 'none';
 
 /** The value of the header X-Miroir-Scoring, or null without one. Throws ApiError for any other. */
-export function readScoring(header: string | string[] | undefined): Scoring | null {
-  if (header === undefined) return null;
-  if (header === 'dfs' || header === 'local') return header;
+export function readScoring(value: unknown): AskedScoring | null {
+  if (value === undefined) return null;
+  if (value === 'dfs' || value === 'local' || value === 'none') return value;
   throw new ApiError(
     'miroir_invalid_scoring',
-    `The header \`X-Miroir-Scoring\` is \`${String(header)}\`: expected \`dfs\` or \`local\`.`,
+    `The scoring that \`X-Miroir-Scoring\` asks for is \`${String(value)}\`: expected \`dfs\`, \`local\` or \`none\`.`,
   );
 }
 
-/** Runs a search and rescores its first hits. Throws ApiError. */
-export function runScored(
+/**
+ * Runs a search, and rescores its first hits where it asks for it, or its index does and nothing is in the way. Throws
+ * ApiError, also for a search that asks for a scoring that it cannot have.
+ */
+export async function runRanked(
   ctx: ProxyContext,
   uid: string,
   query: SearchQuery,
-  scoring: Scoring,
+  asked: AskedScoring | null,
+): Promise<SearchOutcome> {
+  if (asked === 'dfs' || asked === 'local') {
+    const obstacle = unscorable(query);
+    if (obstacle === null) return runScored(ctx, uid, query, asked);
+    throw new ApiError(
+      'miroir_not_supported',
+      `Miroir does not support ${obstacle} with \`X-Miroir-Scoring\` yet.`,
+    );
+  }
+  const scoring = asked === null && unscorable(query) === null ? defaultScoring(ctx, uid) : null;
+  return scoring === null ? runSearch(ctx, uid, query) : runScored(ctx, uid, query, scoring);
+}
+
+function defaultScoring(ctx: ProxyContext, uid: string): Scoring | null {
+  const hold = ctx.watcher.acquire('search');
+  try {
+    return findIndex(hold.topology, uid)?.scoring ?? null;
+  } finally {
+    hold.release();
+  }
+}
+
+function unscorable({ hybrid, attributesToRetrieve }: SearchQuery): string | null {
+  if (hybrid) return 'hybrid search';
+  return attributesToRetrieve?.some((name) => name.includes('.')) ? 'nested attributes to retrieve' : null;
+}
+
+function runScored(
+  ctx: ProxyContext,
+  uid: string,
+  query: SearchQuery,
+  scoring: 'dfs' | 'local',
 ): Promise<SearchOutcome> {
   return withIndex(ctx, uid, async (hold, index) => {
     const plan = planSearch(query, index);
     const scored = readScoredQuery(query, index);
     if (scored === null) return runSearch(ctx, uid, query);
-    refuseUnscorable(query);
     const [outcome, corpus] = await Promise.all([
       runSearch(ctx, uid, widen(plan), (planned) => allFields(bareHits(planned))),
       gatherCorpus(ctx, hold, index, scored),
     ]);
-    const scores = new HitScores(index, scored.terms, corpus, scoring);
+    if (corpus === null) return null;
+    const version =
+      index.scoring === 'dfs' ? lengthVersion(searchSettings(index).searchable, ctx.hash) : null;
+    const scores = new HitScores(index, scored.terms, corpus, scoring, version);
     return { ...outcome, text: rescore(outcome.text, plan, scores) };
   });
-}
-
-function refuseUnscorable({ hybrid, attributesToRetrieve }: SearchQuery): void {
-  const nested = attributesToRetrieve?.some((name) => name.includes('.')) ?? false;
-  if (!hybrid && !nested) return;
-  const what = hybrid ? 'hybrid search' : 'nested attributes to retrieve';
-  throw new ApiError(
-    'miroir_not_supported',
-    `Miroir does not support ${what} with \`X-Miroir-Scoring\` yet.`,
-  );
 }
 
 /** The same search for all hits that are rescored. */
@@ -103,10 +138,12 @@ class HitScores {
   constructor(
     private readonly index: TopologyIndex,
     private readonly terms: readonly string[],
-    parts: readonly CorpusPart[],
-    scoring: Scoring,
+    { whole, parts }: Corpus,
+    scoring: 'dfs' | 'local',
+    /** What lengths are recorded under, or null where none are. */
+    private readonly version: string | null,
   ) {
-    this.whole = addStatistics(parts);
+    this.whole = whole;
     if (scoring === 'dfs') return;
     for (const part of parts) for (const shard of part.shards) this.byMark.set(shardMark(shard), part);
   }
@@ -114,9 +151,10 @@ class HitScores {
   of(hit: string): HitScore {
     const searchable = searchSettings(this.index).searchable;
     const occurrences = countMatches(hit, 0, this.terms, searchable);
-    const length = documentLength(hit, 0, searchable);
-    const mark = fieldText(hit, 0, SHARD_FIELD)?.slice(1, -1) ?? '';
-    const score = bm25({ occurrences, length }, this.byMark.get(mark) ?? this.whole);
+    const own = fieldText(hit, 0, SHARD_FIELD);
+    const recorded = this.version === null ? null : recordedLength(own, this.version);
+    const length = recorded ?? documentLength(hit, 0, searchable);
+    const score = bm25({ occurrences, length }, this.byMark.get(markOf(own)) ?? this.whole);
     return { score, length, occurrences };
   }
 }

@@ -1,19 +1,22 @@
-// Statistics of indexes, kept while nothing was written: by index and by the last task that succeeded on it.
+// Statistics of indexes, kept by index and by its position in the journal: the last task of it that succeeded. A search
+// reads the position before anything else, and uses what was gathered when the index stood at that very position; so its
+// statistics are never of an older state than the position that it claims. What is newer, of a task that some nodes have
+// already and that has not succeeded yet, may be in them, as it may be among the hits.
 import type { Store } from '../../shared/io/store.js';
 
-/** How long the position of an index is believed. */
-const POSITION_MS = 1_000;
 const MOST_ENTRIES = 1_000;
 
 /** Reads where an index stands in the journal; null where that cannot be told. */
-export type ReadPosition = (uid: string) => Promise<number | null>;
+export type ReadPosition = (incarnation: number) => Promise<number | null>;
 
-/** The last task of an index that succeeded: what changes documents changes it. */
-export function positionsOf(store: Pick<Store, 'listTasks'>): ReadPosition {
-  return async (uid) => {
-    const { rows } = await store.listTasks({ indexUids: [uid], statuses: ['succeeded'], limit: 1 });
-    return rows[0]?.uid ?? null;
-  };
+/** The watermark moves in the transaction that lets a task succeed. Without the store nothing is kept. */
+export function positionsOf(store: Pick<Store, 'readWatermark'>): ReadPosition {
+  return (incarnation) => store.readWatermark(incarnation).catch(() => null);
+}
+
+export interface Kept<T> {
+  readonly value: T;
+  readonly cached: boolean;
 }
 
 /** Values by index, position and key; the oldest are forgotten. */
@@ -22,68 +25,63 @@ export class StatisticsCache {
   readonly lookups = { hit: 0, miss: 0 };
   private readonly entries = new Map<string, Promise<unknown>>();
   private readonly lasting = new Map<string, { version: string; value: Promise<unknown> }>();
-  private readonly positions = new Map<string, { position: Promise<number | null>; atMs: number }>();
 
-  constructor(
-    private readonly readPosition: ReadPosition,
-    private readonly nowMs: () => number = () => performance.now(),
-  ) {}
+  constructor(readonly readPosition: ReadPosition) {}
 
-  /** The value for a key at the index's present position, gathered when it is not known. Failures are not kept. */
-  async get<T>(uid: string, incarnation: number, key: string, gather: () => Promise<T>): Promise<T> {
-    const position = await this.positionOf(uid);
-    return this.find(JSON.stringify([incarnation, position, key]), position !== null, gather);
+  /**
+   * The value for a key at a position, which was read before; gathered when it is not known, and kept unless that fails
+   * or the position is null.
+   */
+  async get<T>(
+    incarnation: number,
+    position: number | null,
+    key: string,
+    gather: () => Promise<T>,
+  ): Promise<Kept<T>> {
+    const name = JSON.stringify([incarnation, position, key]);
+    const known = position === null ? undefined : this.entries.get(name);
+    this.lookups[known === undefined ? 'miss' : 'hit']++;
+    if (known !== undefined) return { value: (await known) as T, cached: true };
+    const value = gather();
+    if (position !== null) this.keep(name, value);
+    return { value: await value, cached: false };
   }
 
   /**
-   * The same for what may outlive writes: `key` names it, `version` says how much it depends on. While a new version is
-   * gathered the old one is answered.
+   * The same for estimates, which outlive writes: `key` names one, `version` says how much it depends on. While a new
+   * version is gathered the old one is answered.
    */
   async getLasting<T>(
     incarnation: number,
     key: string,
     version: string,
     gather: () => Promise<T>,
-  ): Promise<T> {
+  ): Promise<Kept<T>> {
     const name = JSON.stringify([incarnation, key]);
     const old = this.lasting.get(name);
     this.lookups[old?.version === version ? 'hit' : 'miss']++;
-    if (old?.version === version) return old.value as Promise<T>;
+    if (old?.version === version) return { value: (await old.value) as T, cached: true };
     const value = gather();
     const entry = { version, value };
     if (old === undefined) {
       this.lasting.set(name, entry);
       value.catch(() => this.lasting.delete(name));
-      return value;
+      return { value: await value, cached: false };
     }
     this.lasting.set(name, { version, value: old.value });
     value.then(
       () => this.lasting.set(name, entry),
       () => this.lasting.set(name, old),
     );
-    return old.value as Promise<T>;
+    return { value: (await old.value) as T, cached: true };
   }
 
-  private async find<T>(name: string, isKept: boolean, gather: () => Promise<T>): Promise<T> {
-    const known = isKept ? this.entries.get(name) : undefined;
-    this.lookups[known === undefined ? 'miss' : 'hit']++;
-    if (known !== undefined) return known as Promise<T>;
-    const value = gather();
-    if (!isKept) return value;
+  private keep(name: string, value: Promise<unknown>): void {
     this.entries.set(name, value);
     value.catch(() => this.entries.delete(name));
     for (const oldest of this.entries.keys()) {
       if (this.entries.size <= MOST_ENTRIES) break;
       this.entries.delete(oldest);
     }
-    return value;
-  }
-
-  private positionOf(uid: string): Promise<number | null> {
-    const known = this.positions.get(uid);
-    if (known !== undefined && this.nowMs() - known.atMs < POSITION_MS) return known.position;
-    const position = this.readPosition(uid).catch(() => null);
-    this.positions.set(uid, { position, atMs: this.nowMs() });
-    return position;
   }
 }

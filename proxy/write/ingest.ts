@@ -5,7 +5,9 @@ import type { AdditionMeta } from '../../shared/core/entries.js';
 import { ApiError } from '../../shared/core/errors.js';
 import { FieldNames } from '../../shared/core/field-names.js';
 import { IdKinds } from '../../shared/core/folded-ids.js';
+import { LengthRecorder, lengthVersion } from '../../shared/core/length-marks.js';
 import { shardOfHash } from '../../shared/core/placement.js';
+import { searchSettings } from '../../shared/core/search-settings.js';
 import { usesGeo } from '../../shared/core/special-fields.js';
 import { summarizeTask, type TaskSummary } from '../../shared/core/tasks.js';
 import { findIndex, type Topology, type TopologyIndex } from '../../shared/core/topology.js';
@@ -99,6 +101,7 @@ async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): P
   const ids = new DistinctIds();
   const names = new FieldNames();
   const idKinds = new IdKinds();
+  const lengths = recorderOf(ctx, ingest, basis.index);
   try {
     const received = await readDocuments(
       source,
@@ -110,7 +113,12 @@ async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): P
         ids.add(hashed);
         idKinds.add(id);
         names.add(bytes, fields, fieldCount);
-        staging.addDocument(shardOfHash(hashed, basis.shardCount), bytes, fieldCount === 0);
+        staging.addDocument(
+          shardOfHash(hashed, basis.shardCount),
+          bytes,
+          fieldCount === 0,
+          lengths === null ? null : lengths.marks(byteText(bytes)),
+        );
       },
       // The rest of a payload that fails is read for its syntax only.
       async () => {
@@ -124,6 +132,21 @@ async function read(ctx: ProxyContext, ingest: Ingest, source: PayloadSource): P
     await dropQuietly(ctx, staging);
     throw error;
   }
+}
+
+function byteText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
+/** Only of whole documents: how long one is that a part is merged into is not known here, so it loses its length. */
+function recorderOf(
+  ctx: ProxyContext,
+  { method }: Ingest,
+  index: TopologyIndex | undefined,
+): LengthRecorder | null {
+  if (index?.scoring !== 'dfs' || method === 'update') return null;
+  const { searchable } = searchSettings(index);
+  return new LengthRecorder(searchable, lengthVersion(searchable, ctx.hash));
 }
 
 function basisOf(topology: Topology, indexUid: string): Basis {

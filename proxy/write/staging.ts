@@ -24,10 +24,13 @@ export class Staging {
 
   constructor(private readonly store: Pick<Store, 'stageParts' | 'dropStaging'>) {}
 
-  /** Adds a document to its shard and gives it the hidden field, as text. */
-  addDocument(shard: number, bytes: Uint8Array, isEmpty: boolean): void {
+  /** Adds a document to its shard and gives it the hidden field, as text: the shard's mark, and `lengthMarks` behind it. */
+  addDocument(shard: number, bytes: Uint8Array, isEmpty: boolean, lengthMarks: string | null = null): void {
     this.marks[shard] ??= Buffer.from(`"${SHARD_FIELD}":"${shardMark(shard)}"}`);
-    const mark = this.marks[shard]!;
+    const mark =
+      lengthMarks === null
+        ? this.marks[shard]!
+        : Buffer.from(`"${SHARD_FIELD}":["${shardMark(shard)}",${lengthMarks}]}`);
     const body = bytes.subarray(0, bytes.lastIndexOf(CLOSING_BRACE));
     if (isEmpty) this.add(shard, [body, mark]);
     else this.add(shard, [body, COMMA, mark]);

@@ -31,6 +31,9 @@ export interface Replica {
   readonly sinceEpoch: number;
 }
 
+/** `dfs`: the first hits in the order of BM25, with the statistics of the whole corpus. */
+export type Scoring = 'dfs';
+
 export interface TopologyIndex {
   /** The uid that the client sees. */
   readonly uid: string;
@@ -39,6 +42,8 @@ export interface TopologyIndex {
   readonly primaryKey: string | null;
   readonly shardCount: number;
   readonly replicationFactor: number;
+  /** How it ranks hits unless a search says otherwise; null or left out for the rules of its settings. */
+  readonly scoring?: Scoring | null;
   /** The settings as the user gave them, merged over time; hidden parts are never in here. */
   readonly settings: Readonly<Record<string, unknown>>;
   /** False until the task that created it has succeeded: reads answer index_not_found, as Meilisearch does. */
@@ -85,7 +90,8 @@ export function physicalName(uid: string, incarnation: number, fence: number): s
 /** The states in which a node's stream delivers a shard's entries. */
 export const LIVE_STATES: ReadonlySet<ReplicaState> = new Set(['joined', 'verified', 'in-sync', 'retained']);
 
-const SHARD_DIGITS = "!#%&'()*";
+/** Characters that separate words for Meilisearch, in the order of their bytes; none needs escaping in JSON. */
+export const SEPARATORS = "!#%&'()*";
 
 /** Name of the hidden field that says which shard a document belongs to. */
 export const SHARD_FIELD = '_miroir';
@@ -95,12 +101,19 @@ export const SHARD_FIELD = '_miroir';
  * term, needs no JSON escaping and sorts as the number does. `shard` < 4096.
  */
 export function shardMark(shard: number): string {
-  return (
-    SHARD_DIGITS[(shard >> 9) & 7]! +
-    SHARD_DIGITS[(shard >> 6) & 7]! +
-    SHARD_DIGITS[(shard >> 3) & 7]! +
-    SHARD_DIGITS[shard & 7]!
-  );
+  return separatorDigits(shard, 4);
+}
+
+/** The shard's mark from the hidden field as JSON text: the field itself, or the first of what is recorded there. */
+export function markOf(field: string | null): string {
+  return /^\[?"([^"]*)"/.exec(field ?? '')?.[1] ?? '';
+}
+
+/** A number below 8 ** `width` in base 8 over separators. */
+export function separatorDigits(number: number, width: number): string {
+  let text = '';
+  for (let rest = number; text.length < width; rest >>= 3) text = SEPARATORS[rest & 7]! + text;
+  return text;
 }
 
 /** A Meilisearch filter expression that keeps the documents of these shards only. An empty list matches nothing. */

@@ -6,6 +6,7 @@ import type { MoveKind, MoveReason, PlannedMove } from '../core/plan.js';
 import type { NodeId, NodeState, ReplicaState, Topology, TopologyNode } from '../core/topology.js';
 import type { CopyStore } from './store-copies.js';
 import type { FieldsStore } from './store-fields.js';
+import type { ScoringStore } from './store-scoring.js';
 import type { VerificationStore } from './store-verifications.js';
 
 /** What a node is reached with. Never logged, never in workflow payloads. */
@@ -259,7 +260,7 @@ export interface StoreCounts {
   journalPayloadBytes: number;
 }
 
-export interface Store extends CopyStore, FieldsStore, VerificationStore {
+export interface Store extends CopyStore, FieldsStore, VerificationStore, ScoringStore {
   close(): Promise<void>;
 
   /** Creates the cluster row when there is none; answers the current topology. */

@@ -71,39 +71,10 @@ describe('counts', () => {
   });
 });
 
-describe('statistics', () => {
-  it('are gathered once for each position of an index', async () => {
-    let position = 1;
-    let now = 0;
-    let gathered = 0;
-    const cache = new StatisticsCache(
-      async () => position,
-      () => now,
-    );
-    const get = () => cache.get('books', 1, 'red', async () => ++gathered);
-    expect([await get(), await get()]).toEqual([1, 1]);
-    position = 2;
-    expect(await get()).toBe(1);
-    now = 2_000;
-    expect(await get()).toBe(2);
-    expect(cache.lookups).toEqual({ hit: 2, miss: 2 });
-  });
-
-  it('are not kept when gathering fails, nor where the position is unknown', async () => {
-    const failing = new StatisticsCache(async () => 1);
-    const broken = failing.get('books', 1, 'red', () => Promise.reject(new Error('lost')));
-    await expect(broken).rejects.toThrow('lost');
-    expect(await failing.get('books', 1, 'red', async () => 5)).toBe(5);
-    const blind = new StatisticsCache(async () => null);
-    expect(await blind.get('books', 1, 'red', async () => 1)).toBe(1);
-    expect(await blind.get('books', 1, 'red', async () => 2)).toBe(2);
-  });
-});
-
 it('what outlives writes is answered while its next version is gathered', async () => {
   const cache = new StatisticsCache(async () => 1);
-  const get = (version: string, value: Promise<number>) =>
-    cache.getLasting(1, 'lengths', version, () => value);
+  const get = async (version: string, next: Promise<number>) =>
+    (await cache.getLasting(1, 'lengths', version, () => next)).value;
   expect(await get('a', Promise.resolve(10))).toBe(10);
   let finish: (value: number) => void = () => undefined;
   const next = new Promise<number>((resolve) => {
@@ -117,7 +88,7 @@ it('what outlives writes is answered while its next version is gathered', async 
   expect(await get('c', Promise.reject(new Error('lost')))).toBe(20);
 });
 
-it('the header has two values', () => {
-  expect([readScoring(undefined), readScoring('dfs'), readScoring('local')]).toEqual([null, 'dfs', 'local']);
-  expect(() => readScoring('bm25')).toThrow('expected `dfs` or `local`');
+it('the header has three values', () => {
+  expect([undefined, 'dfs', 'local', 'none'].map(readScoring)).toEqual([null, 'dfs', 'local', 'none']);
+  expect(() => readScoring('bm25')).toThrow('expected `dfs`, `local` or `none`');
 });

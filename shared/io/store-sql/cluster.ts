@@ -73,6 +73,7 @@ interface IndexRow {
   primary_key: string | null;
   shard_count: number;
   replication_factor: number;
+  scoring: string | null;
   settings: string;
   visible: number;
   created_at: string;
@@ -137,6 +138,7 @@ export async function readTopology(tx: Tx): Promise<Topology> {
         primaryKey: row.primary_key,
         shardCount: row.shard_count,
         replicationFactor: row.replication_factor,
+        scoring: row.scoring === 'dfs' ? 'dfs' : null,
         settings: parseJson<Record<string, unknown>>(row.settings) ?? {},
         visible: row.visible === 1,
         createdAt: row.created_at,

@@ -108,6 +108,7 @@ const MIGRATIONS: readonly string[][] = [
       detail TEXT NOT NULL, PRIMARY KEY (verification_id, ordinal))`,
   ],
   [`ALTER TABLE indexes ADD COLUMN id_kinds INTEGER NOT NULL DEFAULT 0`],
+  [`ALTER TABLE indexes ADD COLUMN scoring TEXT`],
 ];
 
 /** Brings a database to the newest schema; refuses one that a newer Miroir has written. */

@@ -13,6 +13,7 @@ import * as leases from './leases.js';
 import * as moves from './moves.js';
 import { advanceTasks } from './progress.js';
 import { migrate } from './schema.js';
+import { setScoring } from './scoring.js';
 import * as streams from './streams.js';
 import * as verifications from './verifications.js';
 
@@ -47,6 +48,7 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     listTasks: read(journal.listTasks),
     readTask: read(journal.readTask),
     readFields: read(readFields),
+    setScoring: write(setScoring),
     takeOverStream: write(streams.takeOverStream),
     async readGroup(node, generation, limits) {
       const group = await write(groups.beginGroup)(node, generation, limits);
