@@ -1,5 +1,7 @@
 // Searches whose answer depends on every node: asks nodes what they know before or after they answered, in one request
 // each. What is asked and what follows from it is decided in the core.
+
+import { type Answer, cutAnswer } from '../../shared/core/answer.js';
 import {
   type FrequencySearch,
   gatherByFrequency,
@@ -158,25 +160,31 @@ async function mergeJudged(
     again.askNode(source, (name) => searchRequest(name, body));
   // Most answers call nothing exact, and are merged as they are.
   let guard: ExactnessGuard | null | undefined;
-  const judge = (source: number, text: string, body: () => string): Promise<string | null> | string => {
-    if (!isSuspect(text)) return text;
+  const judge = (source: number, answer: Answer, body: () => string): Promise<string | null> | string => {
+    if (!isSuspect(answer)) return answer.text;
     if (guard === undefined) {
       const terms = sharedTerms(plan.query, index);
       guard =
         terms === null ? null : new ExactnessGuard(plan, terms, answers.length, askManyOf(again.askNode));
     }
-    return guard === null ? text : guard.correct(source, text, body(), askOne);
+    return guard === null ? answer.text : guard.correct(source, answer, body(), askOne);
   };
   const documents = documentsOf(again.askNode);
   if (!mayHaveTerms(plan.query)) return gatherMerged(plan, answers, { search: askOne, documents }, elapsedMs);
   const search = async (source: number, body: string): Promise<string | null> => {
     const text = await askOne(source, body);
-    return text === null ? null : judge(source, text, () => body);
+    return text === null ? null : judge(source, cutAnswer(text), () => body);
   };
-  const texts = await Promise.all(
-    answers.map(({ text, shards }, source) => judge(source, text, () => nodeBody(plan, shards, false))),
+  const cuts = answers.map(({ text }) => cutAnswer(text));
+  const judged = cuts.map((cut, source) =>
+    judge(source, cut, () => nodeBody(plan, answers[source]!.shards, false)),
   );
+  const texts = judged.every((text) => typeof text === 'string') ? judged : await Promise.all(judged);
   if (texts.includes(null)) return null;
-  const corrected = answers.map(({ shards }, source) => ({ shards, text: texts[source]! }));
+  const corrected = answers.map(({ shards }, source) => ({
+    shards,
+    text: texts[source]!,
+    cut: cuts[source],
+  }));
   return gatherMerged(plan, corrected, { search, documents }, elapsedMs);
 }

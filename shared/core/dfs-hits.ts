@@ -4,6 +4,7 @@ import { rescored } from './dfs-score.js';
 import { floatText } from './float-text.js';
 import { detailsText } from './hits.js';
 import { memberText, scanObject } from './json-scan.js';
+import type { RuleDetail } from './merge-keys.js';
 
 /** What the details of hits of one answer must say. */
 export interface Correction {
@@ -33,7 +34,7 @@ export function judgeExactness(
   return isRun && same ? null : { matching: node.length, max: kept.length };
 }
 
-type Detail = Record<string, unknown> & { order: number };
+type Detail = Record<string, unknown> & RuleDetail;
 type Details = Record<string, Detail>;
 
 /** The hit with corrected details and score; the same text where nothing is wrong. */
@@ -82,11 +83,11 @@ function wrongExactness(details: Details, correction: Correction): Detail | null
 }
 
 /** How many words were dropped before a hit with these details was called exact; null where words did not decide. */
-export function judgedWords(details: string): { readonly dropped: number } | null {
-  return judgedBy(JSON.parse(details) as Details);
-}
-
-function judgedBy({ words, typo, exactness }: Details): { dropped: number } | null {
+export function judgedBy({
+  words,
+  typo,
+  exactness,
+}: Readonly<Record<string, RuleDetail>>): { readonly dropped: number } | null {
   if (exactness === undefined || exactness.matchType === 'noExactMatch') return null;
   // Among documents with a typo, the mistyped word counts as exact for no node.
   if (typo !== undefined && typo.order < exactness.order && Number(typo.typoCount) > 0) return null;

@@ -1,11 +1,12 @@
 // Rule `exactness` over many nodes: which words a node knows decides which of its hits it calls exact. Only hits that
 // are called so are looked into, and only where the hit itself does not prove that the node knows the words.
-import { cutAnswer } from './answer.js';
+import type { Answer } from './answer.js';
 import { fromByteText } from './byte-text.js';
 import { correctRows } from './dfs-correction.js';
-import { type Correction, judgedWords, judgeExactness, matchesOf } from './dfs-hits.js';
+import { type Correction, judgedBy, judgeExactness, matchesOf } from './dfs-hits.js';
 import { detailsText } from './hits.js';
 import { scanObject } from './json-scan.js';
+import type { RuleDetail } from './merge-keys.js';
 import { type QueryTerms, readTerms, termText, wordSettings } from './query-terms.js';
 import type { SearchPlan } from './search-plan.js';
 import type { SearchQuery } from './search-request.js';
@@ -43,23 +44,26 @@ export function knowledgeBody(terms: QueryTerms, term: number): string {
 export class ExactnessGuard {
   /** What each source knows: by term, unknown yet where undefined. */
   private readonly knows = new Map<number, Promise<boolean[] | null>>();
+  private readonly patterns: (RegExp | null)[];
 
   constructor(
     private readonly plan: SearchPlan,
     private readonly terms: SharedTerms,
     private readonly sources: number,
     private readonly askMany: AskMany,
-  ) {}
+  ) {
+    this.patterns = terms.terms.map((_, term) => wordPattern(termText(terms, term)));
+  }
 
   /** The answer to a body as one node holding every document would have judged its hits; null: a node was lost. */
   async correct(
     source: number,
-    text: string,
+    answer: Answer,
     body: string,
     ask: (source: number, body: string) => Promise<string | null>,
   ): Promise<string | null> {
-    const answer = cutAnswer(text);
-    const unproven = this.unprovenTerms(answer.text, answer.hits);
+    const { text } = answer;
+    const unproven = this.unprovenTerms(answer);
     if (unproven.size === 0) return text;
     const own = await this.knowledgeOf(source);
     if (own === null) return null;
@@ -91,19 +95,18 @@ export class ExactnessGuard {
   }
 
   /** Terms of hits that count as exact though their text does not show the term's word. */
-  private unprovenTerms(text: string, hits: readonly number[]): Set<number> {
+  private unprovenTerms(answer: Answer): Set<number> {
     const { terms } = this.terms;
     const open = new Set<number>();
     const proven = new Set<number>();
-    for (let i = 0; i + 1 < hits.length && proven.size < terms.length; i += 2) {
-      const details = detailsText(text, hits[i]!, hits[i + 1]!);
-      if (details === null || !isSuspect(details)) continue;
-      const judged = judgedWords(details);
+    for (let hit = 0; hit < answer.details.length && proven.size < terms.length; hit++) {
+      const judged = judgedAt(answer, hit);
       if (judged === null) continue;
-      const words = fromByteText(valuesText(text, hits[i]!, this.terms.searchable));
-      for (const term of keptTerms(this.terms, judged.dropped)) {
-        if (proven.has(term)) continue;
-        if (terms[term]!.phraseWords > 0 || hasWord(words, termText(this.terms, term))) proven.add(term);
+      const kept = keptTerms(this.terms, judged.dropped).filter((term) => !proven.has(term));
+      if (kept.length === 0) continue;
+      const words = fromByteText(valuesText(answer.text, answer.hits[2 * hit]!, this.terms.searchable));
+      for (const term of kept) {
+        if (terms[term]!.phraseWords > 0 || this.patterns[term]?.test(words)) proven.add(term);
         else open.add(term);
       }
     }
@@ -146,9 +149,18 @@ function keptTerms({ terms }: QueryTerms, dropped: number): number[] {
   return kept;
 }
 
-/** Whether a node calls a hit exact, or a start. */
-export function isSuspect(text: string): boolean {
-  return text.includes('"matchType":"exactMatch"') || text.includes('"matchType":"matchesStart"');
+/** How a hit that its node calls exact, or a start, was judged; null for all others. */
+function judgedAt({ text, hits, details }: Answer, hit: number): { readonly dropped: number } | null {
+  const head = details[hit]?.head;
+  if (head) return judgedBy(head.rules);
+  const other = detailsText(text, hits[2 * hit]!, hits[2 * hit + 1]!);
+  if (other === null || !/"matchType":"(?:exactMatch|matchesStart)"/.test(other)) return null;
+  return judgedBy(JSON.parse(other) as Record<string, RuleDetail>);
+}
+
+/** Whether words decided for a node that some hit is exact, or a start. */
+export function isSuspect(answer: Answer): boolean {
+  return answer.details.some((_, hit) => judgedAt(answer, hit) !== null);
 }
 
 /** The texts of a hit's searchable fields that are plain strings. */
@@ -163,9 +175,9 @@ function valuesText(text: string, start: number, searchable: readonly string[] |
   return out;
 }
 
-/** Whether a word stands between spaces, quotes or commas. Anything else is left unproven. */
-function hasWord(values: string, word: string): boolean {
-  return /^[\p{L}\p{N}]+$/u.test(word) && new RegExp(`[\\s"]${word}[\\s",;]`, 'iu').test(values);
+/** Finds a word between spaces, quotes or commas. Anything else is left unproven. */
+function wordPattern(word: string): RegExp | null {
+  return /^[\p{L}\p{N}]+$/u.test(word) ? new RegExp(`[\\s"]${word}[\\s",;]`, 'iu') : null;
 }
 
 const ASKED = /"(limit|hitsPerPage)":(\d+)\}$/;

@@ -53,41 +53,6 @@ export function mergeKey(details: string, readPoint: () => Point | null): MergeK
   return key;
 }
 
-/** The last rule of details, when it sorts by a value; the brackets behind it included. */
-const LAST_SORT = /^"([^"\\]*):(asc|desc)":\{"order":(\d+),"value":(.*)\}\}$/s;
-
-/**
- * Reads the keys of many hits that are not sorted by distance. Most differ in the last rule only, the hidden one by
- * primary key, so all before it is parsed once.
- */
-export class KeyReader {
-  private readonly heads = new Map<string, { parts: MergeKey; lastOrder: number }>();
-
-  read(details: string): MergeKey {
-    const cut = details.lastIndexOf('},"');
-    const last = cut < 0 ? null : LAST_SORT.exec(details.slice(cut + 2));
-    // Not what a node writes today, or a string that looks like the cut.
-    if (last === null) return mergeKey(details, () => null);
-    const head = this.readHead(details.slice(0, cut + 1));
-    if (head.lastOrder >= Number(last[3])) return mergeKey(details, () => null);
-    return [...head.parts, sortPart(JSON.parse(last[4]!), last[2] === 'desc')];
-  }
-
-  private readHead(text: string): { parts: MergeKey; lastOrder: number } {
-    let head = this.heads.get(text);
-    if (head === undefined) {
-      const whole = `${text}}`;
-      const rules = Object.values(JSON.parse(whole) as Record<string, RuleDetail>);
-      head = {
-        parts: mergeKey(whole, () => null),
-        lastOrder: Math.max(...rules.map((rule) => rule.order)),
-      };
-      this.heads.set(text, head);
-    }
-    return head;
-  }
-}
-
 function pushParts(key: KeyPart[], name: string, detail: RuleDetail, readPoint: () => Point | null): void {
   switch (name) {
     case 'words':

@@ -3,7 +3,7 @@
 import type { Answer } from './answer.js';
 import { type Point, readGeo } from './geo.js';
 import { compareRawIds, detailsText, fieldText } from './hits.js';
-import { compareKeys, compareParts, type GeoPart, KeyReader, type MergeKey, mergeKey } from './merge-keys.js';
+import { compareKeys, compareParts, type GeoPart, type MergeKey, mergeKey } from './merge-keys.js';
 
 /** A hit of one of the answers. */
 export interface PlacedHit {
@@ -43,8 +43,7 @@ interface Candidate extends PlacedHit {
 
 /** Merges answers. Every hit must carry its ranking score details. */
 export function mergeHits(answers: readonly Answer[], options: MergeOptions): Merged {
-  const keys = options.byDistance ? null : new KeyReader();
-  const order = keys === null ? distanceOrder(answers, options) : mergedOrder(answers, options, keys);
+  const order = options.byDistance ? distanceOrder(answers, options) : mergedOrder(answers, options);
   const hits: PlacedHit[] = [];
   let refused = 0;
   let last: Candidate | null = null;
@@ -58,7 +57,7 @@ export function mergeHits(answers: readonly Answer[], options: MergeOptions): Me
     hits.push(next);
     last = next;
   }
-  const short = shortAnswers(answers, options, keys, last, hits.length);
+  const short = shortAnswers(answers, options, last, hits.length);
   return { hits, refused, last: last?.key ?? null, short };
 }
 
@@ -66,7 +65,6 @@ export function mergeHits(answers: readonly Answer[], options: MergeOptions): Me
 function shortAnswers(
   answers: readonly Answer[],
   options: MergeOptions,
-  keys: KeyReader | null,
   last: Candidate | null,
   taken: number,
 ): number[] {
@@ -75,7 +73,7 @@ function shortAnswers(
     const count = answer.hits.length / 2;
     if (count === 0 || count < (options.asked[source] ?? 0)) return [];
     if (last === null || taken < options.required) return [source];
-    const cut = candidateAt(answer, source, count - 1, keys);
+    const cut = candidateAt(answer, source, count - 1, options.byDistance);
     return compareKeys(cut.key, last.key) <= 0 ? [source] : [];
   });
 }
@@ -87,21 +85,24 @@ export function hitsBefore(
   asked: number,
   byDistance: boolean,
 ): { readonly hits: readonly PlacedHit[]; readonly isCut: boolean } {
-  const keys = byDistance ? null : new KeyReader();
   const count = answer.hits.length / 2;
-  const all = Array.from({ length: count }, (_, index) => candidateAt(answer, 0, index, keys));
+  const all = Array.from({ length: count }, (_, index) => candidateAt(answer, 0, index, byDistance));
   const hits = all.filter(({ key }) => compareKeys(key, last) < 0);
   return { hits, isCut: count >= asked && hits.length === count };
 }
 
-/** A hit with its key; `keys` is null for hits sorted by distance, whose keys need their points. */
-function candidateAt(answer: Answer, source: number, index: number, keys: KeyReader | null): Candidate {
+/** A hit with its key. */
+function candidateAt(answer: Answer, source: number, index: number, byDistance: boolean): Candidate {
   const start = answer.hits[2 * index]!;
   const end = answer.hits[2 * index + 1]!;
+  return { source, start, end, key: keyAt(answer, index, start, end, byDistance) };
+}
+
+function keyAt(answer: Answer, index: number, start: number, end: number, byDistance: boolean): MergeKey {
+  const cut = answer.details[index];
+  if (cut?.head && !byDistance) return cut.head.keyOf(answer.text, cut);
   const details = detailsText(answer.text, start, end);
-  if (details === null) return { source, start, end, key: [] };
-  const key = keys?.read(details) ?? mergeKey(details, () => pointOf(answer.text, start));
-  return { source, start, end, key };
+  return details === null ? [] : mergeKey(details, () => (byDistance ? pointOf(answer.text, start) : null));
 }
 
 function pointOf(text: string, start: number): Point | null {
@@ -123,14 +124,10 @@ function compareTied(
 }
 
 /** One hit after the other, parsing only those that compete. */
-function mergedOrder(
-  answers: readonly Answer[],
-  options: MergeOptions,
-  keys: KeyReader,
-): () => Candidate | null {
+function mergedOrder(answers: readonly Answer[], options: MergeOptions): () => Candidate | null {
   const tied = (left: Candidate, right: Candidate): number =>
     compareTied(answers, options.primaryKey, left, right);
-  const cursors = answers.map((answer, source) => new Cursor(answer, source, keys, tied));
+  const cursors = answers.map((answer, source) => new Cursor(answer, source, tied));
   return () => {
     let best: Cursor | null = null;
     for (const cursor of cursors) {
@@ -159,7 +156,6 @@ class Cursor {
   constructor(
     private readonly answer: Answer,
     private readonly source: number,
-    private readonly keys: KeyReader,
     private readonly tied: (left: Candidate, right: Candidate) => number,
   ) {
     this.ahead = this.read();
@@ -190,7 +186,7 @@ class Cursor {
 
   private read(): Candidate | null {
     if (2 * this.index >= this.answer.hits.length) return null;
-    return candidateAt(this.answer, this.source, this.index++, this.keys);
+    return candidateAt(this.answer, this.source, this.index++, false);
   }
 }
 
@@ -201,7 +197,7 @@ const BUCKET_METRES = 1;
 function distanceOrder(answers: readonly Answer[], options: MergeOptions): () => Candidate | null {
   const all: Candidate[] = [];
   answers.forEach((answer, source) => {
-    for (let i = 0; 2 * i < answer.hits.length; i++) all.push(candidateAt(answer, source, i, null));
+    for (let i = 0; 2 * i < answer.hits.length; i++) all.push(candidateAt(answer, source, i, true));
   });
   const at = all[0]?.key.findIndex((part) => typeof part !== 'number' && part.kind === 'geo') ?? -1;
   const tied = (left: Candidate, right: Candidate): number =>

@@ -37,6 +37,8 @@ export interface NodeAnswer {
   readonly text: string;
   /** How many hits it was asked for. */
   readonly asked: number;
+  /** The text as it was cut before; of another text it is of no use. */
+  readonly cut?: Answer;
   /** An answer to the same query without a threshold, which counts where this one does not. */
   readonly counts?: string;
   /** How many of what that answer counts do not count: they were below the threshold and came before the last hit. */
@@ -130,7 +132,7 @@ export function mergeAnswers(
 }
 
 function cutPart(part: NodeAnswer): Answer {
-  const answer = cutAnswer(part.text);
+  const answer = part.cut?.text === part.text ? part.cut : cutAnswer(part.text);
   return part.counts === undefined ? answer : { ...answer, rest: cutAnswer(part.counts).rest };
 }
 

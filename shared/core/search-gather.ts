@@ -1,7 +1,7 @@
 // Merges the answers of several nodes, asking again where one of them was cut inside a group of equal hits or did not
 // count. How a node is asked is the caller's matter.
 
-import { cutAnswer } from './answer.js';
+import { type Answer, cutAnswer } from './answer.js';
 import { type AskAgain, countDistinct, type DistinctCount } from './distinct-count.js';
 import { fieldText } from './hits.js';
 import { hitsBefore } from './merge.js';
@@ -13,6 +13,8 @@ export interface ShardAnswer {
   /** The answer to nodeBody(plan, shards, false), as byte text. */
   readonly text: string;
   readonly shards: readonly number[];
+  /** The text as it was cut before, for some other purpose. */
+  readonly cut?: Answer;
 }
 
 /** The merged answer as byte text, or null when a node that had to be asked again gave no answer. */
@@ -22,7 +24,7 @@ export async function gatherMerged(
   ask: AskAgain,
   elapsedMs: () => number,
 ): Promise<string | null> {
-  const parts: NodeAnswer[] = answers.map(({ text }) => ({ text, asked: askedOf(plan) }));
+  const parts: NodeAnswer[] = answers.map(({ text, cut }) => ({ text, cut, asked: askedOf(plan) }));
   let counted: DistinctCount | 'uncountable' | null = null;
   for (;;) {
     // Nodes never give more than maxTotalHits; what is tied there stays as it came.

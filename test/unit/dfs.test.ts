@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { cutAnswer } from '../../shared/core/answer.js';
 import { correctRows } from '../../shared/core/dfs-correction.js';
 import { correctHit, judgeExactness } from '../../shared/core/dfs-hits.js';
 import { multiBody, readMulti } from '../../shared/core/dfs-multi.js';
@@ -152,13 +153,13 @@ describe('exactness', () => {
       throw new Error('nothing more to ask');
     };
     const shown = START.replace('"id":"x"', '"name":"A distinct sound"');
-    expect(await guard.correct(0, answer(shown), body, ask)).toBe(answer(shown));
+    expect(await guard.correct(0, cutAnswer(answer(shown)), body, ask)).toBe(answer(shown));
     expect(requests).toEqual([]);
     const hidden = START.replace('"id":"x"', '"name":"A distinctive sound","note":"distinct "');
-    const corrected = await guard.correct(0, answer(hidden), body, ask);
+    const corrected = await guard.correct(0, cutAnswer(answer(hidden)), body, ask);
     expect(corrected).toContain('"matchType":"noExactMatch","matchingWords":1,"maxMatchingWords":2');
     expect(requests).toEqual([0, 1]);
-    expect(await guard.correct(1, answer(hidden), body, ask)).toBe(answer(hidden));
+    expect(await guard.correct(1, cutAnswer(answer(hidden)), body, ask)).toBe(answer(hidden));
   });
 });
 
