@@ -3,8 +3,11 @@ import type { NodeId } from '../shared/core/topology.js';
 import type { MoveRow } from '../shared/io/store.js';
 import type { ChangeNode, MoveInput, ValidatedChange } from '../workflows/messages.js';
 import { type Beat, withBeat } from './beat.js';
-import { addNodes, awaitProvisioned, releaseNodes } from './changes/nodes.js';
+import { createDecisionActivities } from './changes/decisions.js';
+import { abandonChange, finishChange } from './changes/finish.js';
+import { addNodes, awaitProvisioned } from './changes/nodes.js';
 import { planChange } from './changes/plan.js';
+import { planRollback } from './changes/rollback.js';
 import { type ChangeDefaults, validateChange } from './changes/validate.js';
 import type { ActivityDeps } from './deps.js';
 import { finalFailure, runStep } from './failures.js';
@@ -12,6 +15,7 @@ import { copyShard } from './moves/copy.js';
 import { deleteReplica } from './moves/delete.js';
 import { flipShard } from './moves/flip.js';
 import { joinShard } from './moves/join.js';
+import { compareSource, flipBack } from './moves/rollback.js';
 import { snapshotShard } from './moves/snapshot.js';
 import { verifyShard } from './moves/verify.js';
 import { runStream } from './stream/stream.js';
@@ -69,6 +73,8 @@ export function createActivities(deps: WorkerDeps) {
   }
 
   return {
+    ...createDecisionActivities(deps),
+
     async validateChange(run: {
       workflowId: string;
       changeId: string;
@@ -77,13 +83,10 @@ export function createActivities(deps: WorkerDeps) {
       return validateChange(deps, deps.defaults, run);
     },
 
-    /** Moves of dead runs that still own a replica, and which side of each must go. */
-    async listLeftovers(changeId: string): Promise<{ moveId: string; side: 'source' | 'target' }[]> {
+    /** Moves of dead runs that still own a target, which must go. */
+    async listLeftovers(changeId: string): Promise<{ moveId: string }[]> {
       const moves = await store.adoptLeftovers(changeId);
-      return moves.map((move: MoveRow) => ({
-        moveId: move.id,
-        side: move.flippedEpoch === null ? 'target' : 'source',
-      }));
+      return moves.map((move: MoveRow) => ({ moveId: move.id }));
     },
 
     /** Which replica goes when the move ends now: before its flip the target (of a drop none), after it the source. */
@@ -107,57 +110,51 @@ export function createActivities(deps: WorkerDeps) {
     },
 
     async planChange(change: ValidatedChange): Promise<{ moves: number; documents: number }> {
-      return withBeat(deps.heartbeatIntervalMs, (beat) => planChange(deps, change, beat));
+      const { changeId, rollback } = change;
+      const plan = await withBeat(deps.heartbeatIntervalMs, (beat) =>
+        rollback === null ? planChange(deps, change, beat) : planRollback(deps, change, rollback),
+      );
+      await store.recordEvent({ changeId, event: 'planned', moveId: null, by: null, detail: plan });
+      return plan;
     },
 
     async finishChange(change: ValidatedChange): Promise<void> {
-      await runStep(async () => {
-        if (change.kind === 'remove') await releaseNodes(deps, change.changeId, change.removed);
-        if (change.kind === 'drain')
-          for (const id of change.removed)
-            await store.setNodeState(id, 'drained', `change ${change.changeId} drained ${id}`);
-        await store.setChangeStatus(change.changeId, 'done');
-        await store.collectGarbage();
-      });
+      await runStep(() => finishChange(deps, change));
     },
 
     /** The nodes of a change that will not go on become ordinary members again. */
-    async abandonChange(changeId: string, removed: NodeId[], status: 'aborted' | 'failed'): Promise<void> {
-      for (const id of removed) {
-        const topology = await store.readTopology();
-        if (topology.nodes.find((node) => node.id === id)?.state === 'draining')
-          await store.setNodeState(id, 'active', `change ${changeId} was ${status}`);
-      }
-      await store.setChangeStatus(changeId, status);
+    async abandonChange(change: ValidatedChange, status: 'aborted' | 'failed'): Promise<void> {
+      await runStep(() => abandonChange(deps, change, status));
     },
 
-    async reportAttention(changeId: string, needed: boolean): Promise<void> {
-      await store.setChangeStatus(changeId, needed ? 'needs-attention' : 'running');
-    },
-
-    async markMove(moveId: string, phase: 'failed' | 'skipped' | 'aborted' | 'done', error: string | null) {
-      const over = phase === 'failed' ? undefined : new Date().toISOString();
+    /** `retain`: the source stays until its time; a move without one is done. */
+    async markMove(
+      moveId: string,
+      phase: 'failed' | 'skipped' | 'aborted' | 'done' | 'retain' | 'rolled-back',
+      error: string | null,
+    ): Promise<void> {
+      const move = await store.readMove(moveId);
+      // Its retention may have ended before anyone could say that it had begun.
+      if (phase === 'retain' && move?.finishedAt !== null) return;
+      const reached = phase === 'retain' && move?.retainUntil === null ? 'done' : phase;
+      const over = reached === 'failed' || reached === 'retain' ? undefined : new Date().toISOString();
       await store.updateMove(moveId, {
-        phase,
-        // A move that is done has overcome whatever went wrong on its way.
-        ...(error === null && phase !== 'done' ? {} : { lastError: error }),
+        phase: reached,
+        // A move that has flipped, or is done, has overcome whatever went wrong on its way.
+        ...(error === null && ['skipped', 'aborted'].includes(reached) ? {} : { lastError: error }),
         finishedAt: over,
       });
     },
 
     snapshotShard: (moveId: string) =>
       moveStep('snapshot', moveId, (beat) => snapshotShard(deps, moveId, beat)),
-    copyShard: (
-      moveId: string,
-      options: Pick<MoveInput, 'copyChunkDocuments' | 'copyDocumentsPerSecond' | 'stepDeadlineMs'>,
-    ) =>
+    copyShard: (moveId: string, options: Pick<MoveInput, 'copyChunkDocuments' | 'stepDeadlineMs'>) =>
       moveStep('copy', moveId, (beat) =>
         copyShard(
           deps,
           moveId,
           {
             chunkDocuments: options.copyChunkDocuments,
-            documentsPerSecond: options.copyDocumentsPerSecond,
             stallMs: options.stepDeadlineMs,
           },
           beat,
@@ -165,7 +162,11 @@ export function createActivities(deps: WorkerDeps) {
       ),
     joinShard: (moveId: string) => moveStep('join', moveId, (beat) => joinShard(deps, moveId, beat)),
     verifyShard: (moveId: string) => moveStep('verify', moveId, (beat) => verifyShard(deps, moveId, beat)),
-    flipShard: (moveId: string) => moveStep('flip', moveId, (beat) => flipShard(deps, moveId, beat)),
+    flipShard: (moveId: string, retentionMs: number) =>
+      moveStep('flip', moveId, (beat) => flipShard(deps, moveId, beat, retentionMs)),
+    compareSource: (moveId: string) =>
+      moveStep('compare', moveId, (beat) => compareSource(deps, moveId, beat)),
+    flipBack: (moveId: string) => moveStep('flip back', moveId, (beat) => flipBack(deps, moveId, beat)),
     deleteReplica: (moveId: string, side: 'source' | 'target') =>
       moveStep('delete', moveId, (beat) => deleteReplica(deps, moveId, side, beat)),
 

@@ -8,6 +8,8 @@ export interface ChangeFlags {
   concurrency?: number;
   chunk?: number;
   rate?: number;
+  perNode?: number;
+  approve?: true;
 }
 
 export function addChangeOptions(command: Command): Command {
@@ -20,18 +22,24 @@ export function addChangeOptions(command: Command): Command {
     )
     .option('--concurrency <moves>', 'moves at the same time', parseCount)
     .option('--chunk <documents>', 'documents copied at once', parseCount)
-    .option('--rate <documents>', 'documents copied per second at most', parseCount);
+    .option('--rate <documents>', 'documents copied per second at most, by all moves together', parseCount)
+    .option('--per-node <moves>', 'moves at the same time that use one node', parseCount)
+    .option('--approve', 'wait before the first flip until `rebalance approve`');
 }
 
 /** The options as the admin API names them; what was not given is left out. */
-export function changeOptions(flags: ChangeFlags): Record<string, number> {
+export function changeOptions(flags: ChangeFlags): Record<string, number | boolean> {
   const named = {
     retentionMs: flags.retention,
     concurrency: flags.concurrency,
     copyChunkDocuments: flags.chunk,
     copyDocumentsPerSecond: flags.rate,
+    nodeConcurrency: flags.perNode,
+    approve: flags.approve,
   };
-  const given = Object.entries(named).filter((entry): entry is [string, number] => entry[1] !== undefined);
+  const given = Object.entries(named).filter(
+    (entry): entry is [string, number | true] => entry[1] !== undefined,
+  );
   return Object.fromEntries(given);
 }
 

@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandFailure, EXIT, type ExitCode } from './exit.js';
 import { formatBytes, formatTable } from './output.js';
 import type { Session } from './session.js';
-import type { ChangeHead, ChangeView, MoveView, ProgressView, StartedView } from './views.js';
+import type { ChangeHead, ChangeView, MoveView, ProgressView, RetentionView, StartedView } from './views.js';
 
 const POLL_INTERVAL_MS = 500;
-const UNFINISHED = new Set(['running']);
+/** A paused change waits for somebody, but has not asked for anybody. */
+const UNFINISHED = new Set(['running', 'paused']);
 
 /** One line: kind, status, moves, documents, bytes, rate, last error. */
 export function describeChange(change: ChangeHead, progress: ProgressView | null): string {
@@ -51,6 +52,12 @@ export function formatMoves(moves: readonly MoveView[]): string[] {
       move.lastError,
     ]),
   );
+}
+
+/** Says whether a way back is left. */
+export function describeRetention(retention: RetentionView | undefined): string[] {
+  if (!retention || retention.sources === 0) return [];
+  return [`${retention.sources} sources are kept: rollback is possible until ${retention.until}`];
 }
 
 /** Says that a change was started, or follows it with --watch. */
@@ -101,13 +108,14 @@ export function showChange(session: Session, view: ChangeView): void {
   }
   const lines = [describeChange(view.change, view.progress)];
   if (view.error) lines.push(`  ${view.error}`);
+  lines.push(...describeRetention(view.retention).map((line) => `  ${line}`));
   lines.push(...describePending(view).map((line) => `  ${line}`));
   if (view.moves.length > 0) lines.push('', ...formatMoves(view.moves));
   session.output.result(lines, view);
 }
 
 export function exitCodeOf(status: string): ExitCode {
-  if (status === 'needs-attention') return EXIT.degraded;
+  if (status === 'needs-attention' || status === 'awaiting-approval') return EXIT.degraded;
   return status === 'failed' || status === 'aborted' ? EXIT.failed : EXIT.done;
 }
 

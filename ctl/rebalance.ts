@@ -1,16 +1,12 @@
-// `rebalance start|status|retry|skip|abort`.
+// `rebalance start|status`; decisions are in rebalance-control.ts.
 import type { Command } from 'commander';
 import { addChangeOptions, type ChangeFlags, changeOptions } from './change-options.js';
 import { EXIT } from './exit.js';
 import type { Runner } from './program.js';
 import { exitCodeOf, finishStart, readChange, showChange, watchChange } from './progress.js';
+import { addControlCommands } from './rebalance-control.js';
+import { addRecordCommands } from './rebalance-record.js';
 import type { StartedView } from './views.js';
-
-const ACTIONS = {
-  retry: 'Tries failed moves again.',
-  skip: 'Leaves failed moves out; their replicas stay where they are.',
-  abort: 'Ends the change: no further moves start, those that run are finished, failed ones are cleaned up.',
-} as const;
 
 export function addRebalanceCommands(program: Command, run: Runner): void {
   const rebalance = program
@@ -42,18 +38,6 @@ export function addRebalanceCommands(program: Command, run: Runner): void {
       }),
     );
 
-  for (const [action, description] of Object.entries(ACTIONS)) {
-    rebalance
-      .command(action)
-      .description(description)
-      .argument('[move]', 'id of a move; without it all that wait')
-      .action(
-        run(async (session, moveId: string | undefined) => {
-          const answer = await session.api.post<{ result: unknown }>(`/rebalance/${action}`, { moveId });
-          const said = typeof answer.result === 'string' ? answer.result : 'accepted';
-          session.output.result([`${action}: ${said}`], answer);
-          return EXIT.done;
-        }),
-      );
-  }
+  addControlCommands(rebalance, run);
+  addRecordCommands(rebalance, run);
 }

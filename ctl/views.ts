@@ -59,9 +59,53 @@ export interface ChangeView {
   change: ChangeHead | null;
   progress: ProgressView | null;
   moves: MoveView[];
+  control?: ControlView | null;
+  retention?: RetentionView;
   error?: string | null;
   pending?: { step: string; attempt: number; lastError: string | null }[];
   nextSteps: string[];
+}
+
+export interface ControlView {
+  paused: boolean;
+  concurrency: number;
+  nodeConcurrency: number | null;
+  documentsPerSecond: number | null;
+}
+
+export interface RetentionView {
+  sources: number;
+  until: string | null;
+}
+
+export interface ChangeLineView extends ChangeHead {
+  kind: string;
+  startedAt: string;
+  finishedAt: string | null;
+  plannedMoves: number;
+  retention: RetentionView;
+}
+
+interface StepView {
+  step: string;
+  attempt: number;
+  at: string;
+  durationMs: number;
+  detail: Record<string, unknown>;
+}
+
+export interface AuditView {
+  change: ChangeLineView;
+  retention: RetentionView;
+  events: {
+    at: string;
+    event: string;
+    moveId: string | null;
+    by: string | null;
+    detail: Record<string, unknown>;
+  }[];
+  moves: (MoveView & { steps: StepView[] })[];
+  movesTotal: number;
 }
 
 export interface StartedView {

@@ -18,6 +18,7 @@ import { openStore } from '../shared/io/open-store.js';
 import { StoreUnavailable } from '../shared/io/store-failure.js';
 import { loadWorkflows } from './bundle.js';
 import { connectTemporal, hasSearchAttributes } from './connection.js';
+import { keepRetention } from './retention-keeper.js';
 import { StreamKeeper } from './stream-keeper.js';
 
 export interface RunningWorker {
@@ -100,6 +101,13 @@ export async function runWorker(config: Config): Promise<RunningWorker> {
   });
   const running = worker.run();
   keeper.begin();
+  const retention = keepRetention({
+    store,
+    client,
+    log,
+    taskQueue: config.taskQueue,
+    clusterId: config.clusterId,
+  });
   const garbage = setInterval(() => {
     store
       .collectGarbage()
@@ -108,6 +116,7 @@ export async function runWorker(config: Config): Promise<RunningWorker> {
 
   const stopped = running.finally(async () => {
     clearInterval(garbage);
+    retention.stop();
     keeper.end();
     await nodes.close();
     await store.close();
@@ -118,6 +127,7 @@ export async function runWorker(config: Config): Promise<RunningWorker> {
     stopped,
     async stop() {
       ending.requested = true;
+      retention.stop();
       keeper.end();
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await stopped;

@@ -1,47 +1,146 @@
-// What an operator decides about failed moves, as updates: retry, skip, abort; and the query that tells the truth.
-import { CancellationScope, defineQuery, defineUpdate, setHandler } from '@temporalio/workflow';
+// What an operator decides about a running change, as updates, each written into its record; and the query that tells
+// the truth. An update does at once what it can, and never waits for a move.
+import { defineQuery, defineUpdate, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { ThrottleInput } from '../shared/core/change-control.js';
+import { describeControl } from '../shared/core/change-control.js';
 import type { ChangeState } from './change-state.js';
-import { rootMessage } from './failure-text.js';
 import type { ChangeProgress } from './messages.js';
-import { flippedSignal, settleMove } from './move-shard.js';
+import { waitingSignal } from './move-shard.js';
+import { giveUp } from './run-move.js';
+import { meta } from './steps.js';
+
+/** `by` says who decides, for the record. */
+export interface Decision {
+  by?: string;
+  moveId?: string;
+}
+
+type Input = Decision | undefined;
 
 export const progressQuery = defineQuery<ChangeProgress>('progress');
-export const retryUpdate = defineUpdate<string, [{ moveId?: string }?]>('retry');
-export const skipUpdate = defineUpdate<string, [{ moveId?: string }?]>('skip');
-export const abortUpdate = defineUpdate<string, [{ moveId?: string }?]>('abort');
+export const DECISIONS = [
+  'pause',
+  'resume',
+  'throttle',
+  'approve',
+  'retry',
+  'skip',
+  'abort',
+  'rollback',
+  'finish',
+] as const;
+type Action = (typeof DECISIONS)[number];
 
-/** Within which a move that is given up must be cleaned up; if not, it stays failed. */
-const CLEAN_UP_MS = 60_000;
+interface Handler {
+  description: string;
+  /** Throws a sentence for the operator; nothing has been changed then. */
+  judge(input: Input): void;
+  act(input: Input): string | Promise<string>;
+}
 
 export function registerDecisions(state: ChangeState): void {
   setHandler(progressQuery, () => state.progress(), { description: 'how far the change is' });
-  const validator = (input?: { moveId?: string }) => state.requireFailed(input?.moveId);
-  setHandler(flippedSignal, (moveId) => state.retain(moveId), {
-    description: 'a move waits for its retention only',
+  setHandler(waitingSignal, (moveId, what) => state.wait(moveId, what), {
+    description: 'a move waits before its flip, or goes on',
   });
-  setHandler(retryUpdate, (input) => state.retry(input?.moveId), {
-    validator,
-    description: 'tries failed moves again from their snapshot',
-  });
-  setHandler(skipUpdate, (input) => skip(state, input?.moveId), {
-    validator,
-    description: 'gives failed moves up; their shards stay where they were',
-  });
-  setHandler(
-    abortUpdate,
-    (input?: { moveId?: string }) => {
-      if (input?.moveId !== undefined) return skip(state, input.moveId);
-      state.abort();
-      return 'no further moves start; those that run are finished, failed ones are cleaned up';
-    },
-    {
-      validator: (input?: { moveId?: string }) => {
-        if (input?.moveId === undefined) state.requireOpen();
-        else state.requireFailed(input.moveId);
+  const handlers = describeDecisions(state);
+  for (const action of DECISIONS) {
+    const { description, judge, act } = handlers[action];
+    setHandler(
+      defineUpdate<string, [Input]>(action),
+      async (input: Input) => {
+        const answer = act(input);
+        await record(state, action, input);
+        return answer;
       },
-      description: 'ends the change: moves that run are finished, failed ones cleaned up',
+      { validator: (input: Input) => judge(input ?? undefined), description },
+    );
+  }
+}
+
+/** Keeps what was decided, and lets copies know how they may go on. */
+async function record(state: ChangeState, action: Action, input: Input): Promise<void> {
+  const { by, moveId, ...detail } = input ?? {};
+  const decided = { action, by: by ?? 'temporal', moveId: moveId ?? null, detail };
+  await meta.recordDecision(workflowInfo().firstExecutionRunId, decided, state.control);
+}
+
+function describeDecisions(state: ChangeState): Record<Action, Handler> {
+  const failed = (input: Input) => state.requireFailed(input?.moveId);
+  return {
+    pause: {
+      description: 'holds everything: no move starts, no chunk is copied, nothing flips',
+      judge: () => state.requirePaused(false),
+      act: () => {
+        state.pause(true);
+        return 'paused: no move starts, copies hold within a second, nothing flips';
+      },
     },
-  );
+    resume: {
+      description: 'lets a paused change go on',
+      judge: () => state.requirePaused(true),
+      act: () => {
+        state.pause(false);
+        return 'the change goes on';
+      },
+    },
+    throttle: {
+      description:
+        'sets moves at once (concurrency), a node (nodeConcurrency), and documentsPerSecond of all copies',
+      judge: (input) => state.requireThrottle(input as ThrottleInput),
+      act: (input) => {
+        state.throttle(input as ThrottleInput);
+        return describeControl(state.control);
+      },
+    },
+    approve: {
+      description: 'lets the first move flip, and all that follow',
+      judge: () => state.requireApproval(),
+      act: () => {
+        state.approve();
+        return 'approved: what is verified flips now';
+      },
+    },
+    retry: {
+      description: 'tries failed moves again from their snapshot',
+      judge: failed,
+      act: (input) => state.retry(input?.moveId),
+    },
+    skip: {
+      description: 'gives failed moves up; their shards stay where they were',
+      judge: failed,
+      act: (input) => skip(state, input?.moveId),
+    },
+    abort: {
+      description: 'ends the change: moves that run are finished, failed ones cleaned up',
+      judge: (input) => (input?.moveId === undefined ? state.requireOpen() : failed(input)),
+      act: (input) => {
+        if (input?.moveId !== undefined) return skip(state, input.moveId);
+        state.abort();
+        return 'no further moves start; those that run are finished, held and failed ones are cleaned up';
+      },
+    },
+    rollback: {
+      description: 'takes one move back whose source is still kept: compared first, then one flip',
+      judge: (input) => state.requireAtRest(input?.moveId),
+      act: (input) => {
+        state.takeBack(input!.moveId!);
+        return `move ${input!.moveId} is compared and then flipped back`;
+      },
+    },
+    finish: {
+      description: 'ends the retention of flipped moves now, or of one of them',
+      judge: () => state.requireOpen(),
+      act: async (input) => {
+        const which = input?.moveId === undefined ? { changeId: changeId() } : { moveId: input.moveId };
+        return `${await meta.endRetention(which)} sources are kept no longer`;
+      },
+    },
+  };
+}
+
+function changeId(): string {
+  return workflowInfo().firstExecutionRunId;
 }
 
 async function skip(state: ChangeState, moveId: string | undefined): Promise<string> {
@@ -50,20 +149,4 @@ async function skip(state: ChangeState, moveId: string | undefined): Promise<str
   const left = ends.filter((end) => end === 'failed').length;
   const skipped = `${ids.length - left} moves skipped: their shards stay where they were`;
   return left === 0 ? skipped : `${skipped}; ${left} could not be cleaned up yet and stay failed`;
-}
-
-/**
- * Cleans up after a failed move that was taken out for it. Never throws: one that cannot be cleaned up is failed
- * again and says why.
- */
-export async function giveUp(state: ChangeState, moveId: string): Promise<'done' | 'skipped' | 'failed'> {
-  try {
-    const side = await CancellationScope.nonCancellable(() => settleMove(moveId, CLEAN_UP_MS, 'skipped'));
-    const outcome = side === 'source' ? 'done' : 'skipped';
-    state.end(moveId, outcome);
-    return outcome;
-  } catch (error) {
-    state.fail(moveId, `could not be cleaned up: ${rootMessage(error)}`);
-    return 'failed';
-  }
 }

@@ -1,5 +1,6 @@
 // What topologyChange takes, says and listens to. Types only: validation is an activity, for the plain Temporal CLI
 // starts workflows too.
+import type { ChangeControl } from '../shared/core/change-control.js';
 import type { ChangeOptions } from '../shared/core/change-options.js';
 import type { NodeId } from '../shared/core/topology.js';
 
@@ -11,8 +12,11 @@ export interface ChangeNode {
 }
 
 export interface ChangeInput {
-  kind: 'add' | 'remove' | 'drain' | 'rebalance';
-  nodes: ChangeNode[] | NodeId[];
+  kind: 'add' | 'remove' | 'drain' | 'rebalance' | 'rollback';
+  nodes?: ChangeNode[] | NodeId[];
+  /** For `rollback`: the change, or one move of it. */
+  change?: string;
+  move?: string;
   options?: ChangeOptions;
   /** Only set by continue-as-new. */
   resume?: ChangeResume;
@@ -25,8 +29,14 @@ export interface ChangeResume {
   next: number;
   /** Moves to be tried again, before those that were never started. */
   again: string[];
+  /** Moves whose nodes were busy when their turn came. */
+  passed: string[];
   outcomes: MoveCounts;
   failed: FailedMove[];
+  control: ChangeControl;
+  approved: boolean;
+  /** Moves that are to be taken back, or were, by decision about a change that goes on. */
+  backward: string[];
 }
 
 export interface FailedMove {
@@ -37,6 +47,7 @@ export interface FailedMove {
 export interface MoveCounts {
   done: number;
   skipped: number;
+  rolledBack: number;
 }
 
 /** What validateChange made of the input: everything is there. */
@@ -45,9 +56,12 @@ export interface ValidatedChange {
   kind: ChangeInput['kind'];
   added: ChangeNode[];
   removed: NodeId[];
+  /** What a rollback takes back; null for every other kind. */
+  rollback: { changeId: string; moveId: string | null } | null;
   /** Whether the server knows Miroir's search attributes. */
   searchable: boolean;
-  options: Required<Pick<ChangeOptions, 'retentionMs' | 'concurrency' | 'stepDeadlineMs'>> & {
+  options: Required<Pick<ChangeOptions, 'retentionMs' | 'concurrency' | 'stepDeadlineMs' | 'approve'>> & {
+    nodeConcurrency: number | null;
     copyChunkDocuments: number | null;
     copyDocumentsPerSecond: number | null;
   };
@@ -59,6 +73,8 @@ export type ChangePhase =
   | 'adding nodes'
   | 'planning'
   | 'moving'
+  | 'paused'
+  | 'awaiting-approval'
   | 'needs-attention'
   | 'finishing'
   | 'done'
@@ -73,13 +89,27 @@ export interface ChangeProgress {
     planned: number;
     done: number;
     skipped: number;
+    rolledBack: number;
     running: number;
-    /** Flipped; the source is kept for its retention. */
-    retaining: number;
     failed: number;
   };
+  control: ChangeControl;
+  /** False while the first flip waits for an operator. */
+  approved: boolean;
   running: { moveId: string; phase: string }[];
   failed: FailedMove[];
+}
+
+/** What a move has to wait for before it flips. */
+export interface Gate {
+  paused: boolean;
+  approved: boolean;
+}
+
+/** A move that the change may start, and the nodes that it reads from and writes to. */
+export interface MoveToStart {
+  moveId: string;
+  nodes: NodeId[];
 }
 
 export interface MoveInput {
@@ -87,11 +117,11 @@ export interface MoveInput {
   retentionMs: number;
   stepDeadlineMs: number;
   copyChunkDocuments: number | null;
-  copyDocumentsPerSecond: number | null;
+  gate: Gate;
 }
 
 export interface MoveResult {
-  outcome: 'done' | 'skipped';
+  outcome: 'done' | 'skipped' | 'rolled-back';
   documents: number;
 }
 

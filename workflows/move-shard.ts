@@ -4,19 +4,22 @@ import {
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
+  condition,
   defineSignal,
   getExternalWorkflowHandle,
   isCancellation,
   setCurrentDetails,
-  sleep,
+  setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
 import { failureType } from './failure-text.js';
-import type { MoveInput, MoveResult } from './messages.js';
+import type { Gate, MoveInput, MoveResult } from './messages.js';
 import { copy, meta, moveSteps } from './steps.js';
 
-/** Tells the change that a move waits for its retention only, so that the next one may start. */
-export const flippedSignal = defineSignal<[string]>('flipped');
+/** Tells a move whether it may flip. */
+export const gateSignal = defineSignal<[Gate]>('gate');
+/** Tells the change what a move waits for before its flip, or that it goes on. */
+export const waitingSignal = defineSignal<[string, string]>('waiting');
 
 /** Copies that settings or index entries may interrupt before the move asks for attention. */
 const MOST_COPIES = 20;
@@ -25,6 +28,10 @@ export async function moveShard(input: MoveInput): Promise<MoveResult> {
   const { moveId } = input;
   const steps = moveSteps(input.stepDeadlineMs);
   const say = (text: string) => setCurrentDetails(`Move ${moveId}: ${text}`);
+  let { gate } = input;
+  setHandler(gateSignal, (next) => {
+    gate = next;
+  });
   let documents = 0;
   try {
     // One that is tried again may have flipped before it failed.
@@ -32,14 +39,21 @@ export async function moveShard(input: MoveInput): Promise<MoveResult> {
     // A source that is lost or diverges before the flip spoils the copy.
     for (let again = side !== 'source'; again; ) {
       if (side === 'target') documents = await bringOver(input, steps, say);
+      if ((await waitForGate(moveId, () => gate, say)) && side === 'target') {
+        say('verifying again after the wait');
+        const { again: isSpoiled } = await steps.verifyShard.executeWithOptions({ summary: 'verify again' }, [
+          moveId,
+        ]);
+        if (isSpoiled) continue;
+      }
       say(side === 'none' ? 'taking a surplus replica away' : 'flipping: the target becomes readable');
-      const flip = await steps.flipShard.executeWithOptions({ summary: 'flip' }, [moveId]);
+      const flip = await steps.flipShard.executeWithOptions({ summary: 'flip' }, [moveId, input.retentionMs]);
       again = flip.again === true;
     }
     if (input.retentionMs > 0) {
-      await tellParent(moveId);
-      say(`flipped; the source is kept for ${input.retentionMs} ms`);
-      await sleep(input.retentionMs);
+      await meta.markMove(moveId, 'retain', null);
+      say('flipped; the source is kept for a rollback, and deleted by the workflow `endRetention`');
+      return { outcome: 'done', documents };
     }
     say('deleting the source');
     await steps.deleteReplica.executeWithOptions({ summary: 'delete the source' }, [moveId, 'source']);
@@ -64,12 +78,26 @@ export async function moveShard(input: MoveInput): Promise<MoveResult> {
   }
 }
 
+/** Waits, for days if need be, until the move may flip; answers whether it had to. */
+async function waitForGate(moveId: string, gate: () => Gate, say: (text: string) => void): Promise<boolean> {
+  const isOpen = () => !gate().paused && gate().approved;
+  if (isOpen()) return false;
+  while (!isOpen()) {
+    const what = gate().paused ? 'paused' : 'awaiting-approval';
+    say(what === 'paused' ? 'verified; paused before the flip' : 'verified; the flip waits for an approval');
+    await tellParent(moveId, what);
+    await condition(() => isOpen() || (what === 'paused') !== gate().paused);
+  }
+  await tellParent(moveId, 'running');
+  return true;
+}
+
 /** A change that has ended meanwhile needs to know nothing. */
-async function tellParent(moveId: string): Promise<void> {
+async function tellParent(moveId: string, what: string): Promise<void> {
   const { parent } = workflowInfo();
   if (!parent) return;
   try {
-    await getExternalWorkflowHandle(parent.workflowId, parent.runId).signal(flippedSignal, moveId);
+    await getExternalWorkflowHandle(parent.workflowId, parent.runId).signal(waitingSignal, moveId, what);
   } catch (error) {
     if (isCancellation(error)) throw error;
   }
@@ -81,14 +109,14 @@ async function bringOver(
   steps: ReturnType<typeof moveSteps>,
   say: (text: string) => void,
 ): Promise<number> {
-  const { moveId, copyChunkDocuments, copyDocumentsPerSecond, stepDeadlineMs } = input;
+  const { moveId, copyChunkDocuments, stepDeadlineMs } = input;
   for (let count = 1; count <= MOST_COPIES; count += 1) {
     say('taking the snapshot');
     const snapshot = await steps.snapshotShard.executeWithOptions({ summary: 'snapshot' }, [moveId]);
     say(`copying ${snapshot.documents} documents`);
     await copy.copyShard.executeWithOptions({ summary: `copy ${snapshot.documents} documents` }, [
       moveId,
-      { copyChunkDocuments, copyDocumentsPerSecond, stepDeadlineMs },
+      { copyChunkDocuments, stepDeadlineMs },
     ]);
     say('replaying what was written since the snapshot');
     const { joined } = await steps.joinShard.executeWithOptions({ summary: 'replay and join' }, [moveId]);
@@ -105,18 +133,18 @@ async function bringOver(
 }
 
 /**
- * Ends a move that does not go on: before its flip the target is emptied and the source stays as it was, after it the
- * source goes. Answers which of the two went (of a drop perhaps none); the store knows, whatever became of the flip's
- * answer.
+ * Ends a move that does not go on: before its flip the target is emptied and the source stays as it was; after it the
+ * source is kept as long as it was to be. Answers which of the two goes (of a drop perhaps none); the store knows,
+ * whatever became of the flip's answer.
  */
 export async function settleMove(
   moveId: string,
   deadlineMs: number,
   undone: 'aborted' | 'skipped',
 ): Promise<'source' | 'target' | 'none'> {
-  const steps = moveSteps(deadlineMs);
   let side = await meta.sideToDelete(moveId);
   if (side === 'target') {
+    const steps = moveSteps(deadlineMs);
     await steps.deleteReplica.executeWithOptions({ summary: 'clean up the target' }, [moveId, 'target']);
     // A flip that was under way may have come first; then the target has been left alone.
     side = await meta.sideToDelete(moveId);
@@ -126,8 +154,6 @@ export async function settleMove(
     await meta.markMove(moveId, undone, null);
     side = await meta.sideToDelete(moveId);
   }
-  if (side === 'source')
-    await steps.deleteReplica.executeWithOptions({ summary: 'delete the source' }, [moveId, 'source']);
-  await meta.markMove(moveId, side === 'source' ? 'done' : undone, null);
+  await meta.markMove(moveId, side === 'source' ? 'retain' : undone, null);
   return side;
 }

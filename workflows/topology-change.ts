@@ -12,12 +12,13 @@ import {
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
-import { ChangeState, describeProgress } from './change-state.js';
-import { giveUp, registerDecisions } from './decisions.js';
+import { describeProgress } from './change-details.js';
+import { ChangeState } from './change-state.js';
+import { registerDecisions } from './decisions.js';
 import { failureType, rootMessage } from './failure-text.js';
-import type { ChangeInput, ChangeProgress, ValidatedChange } from './messages.js';
+import type { ChangeInput, ChangePhase, ChangeProgress, ValidatedChange } from './messages.js';
 import { settleMove } from './move-shard.js';
-import { runMove } from './run-move.js';
+import { giveUp, MoveRunner } from './run-move.js';
 import { showPhase } from './search-attributes.js';
 import { closing, long, meta } from './steps.js';
 
@@ -51,7 +52,10 @@ async function runChange(input: ChangeInput): Promise<ChangeProgress> {
       { workflowId: info.workflowId, changeId: info.firstExecutionRunId, input },
     ]));
   try {
-    if (!resume) await preparing.run(() => prepare(state, change));
+    if (!resume) {
+      await preparing.run(() => prepare(state, change));
+      await meta.saveControl(change.changeId, state.control);
+    }
     await runMoves(state, change, input);
     await CancellationScope.nonCancellable(() => finish(state, change));
     return state.progress();
@@ -76,48 +80,52 @@ async function prepare(state: ChangeState, change: ValidatedChange): Promise<voi
   state.setPhase('planning');
   const plan = await long.planChange.executeWithOptions({ summary: 'plan' }, [change]);
   state.planned = plan.moves;
+  state.begin(change.options);
 }
 
 async function runMoves(state: ChangeState, change: ValidatedChange, input: ChangeInput): Promise<void> {
+  const runner = new MoveRunner(state, change);
+  state.onAbort = () => runner.cancelHeld();
+  state.know(
+    state.next,
+    await meta.listMovesToStart.executeWithOptions({ summary: `moves from ${state.next} on` }, [
+      change.changeId,
+      state.next,
+      STARTS_A_RUN,
+    ]),
+  );
   showPhase(change, 'moving');
   state.setPhase('moving');
   let started = 0;
   while (!state.abortRequested) {
     // History is long enough: start nothing more, let what runs end, carry on in a new run.
-    const full = workflowInfo().continueAsNewSuggested || started >= STARTS_A_RUN;
+    const full = workflowInfo().continueAsNewSuggested || started >= STARTS_A_RUN || state.isPageOver();
     if (full && state.isIdle()) {
       await condition(allHandlersFinished);
       // A decision may have come meanwhile; from here on nothing can come between.
       if (state.abortRequested || !state.isIdle()) continue;
       if (!state.isComplete()) await continueAsNew({ ...input, resume: state.toResume(change) });
     }
-    const moveId =
-      full || state.running.size >= change.options.concurrency ? null : state.takeNext(change.changeId);
+    const moveId = full ? null : state.takeNext();
     if (moveId !== null) {
       started += 1;
-      void runMove(state, change, moveId);
+      void runner.run(moveId);
       continue;
     }
     if (state.isComplete()) return;
-    // Moves that are only retained go on by themselves; nobody has to wait for them to hear of a failure.
-    if (state.running.size === 0 && state.failed.size > 0 && !full) {
-      await waitForOperator(state, change);
-      continue;
-    }
     const before = state.version;
+    await showStanding(state, change, full ? 'moving' : state.standing());
     await condition(() => state.version !== before);
   }
   throw ApplicationFailure.nonRetryable('aborted by an operator', 'Aborted');
 }
 
-async function waitForOperator(state: ChangeState, change: ValidatedChange): Promise<void> {
-  state.setPhase('needs-attention');
-  showPhase(change, 'needs-attention');
-  await meta.reportAttention(change.changeId, true);
-  await condition(() => state.hasWork() || state.isComplete() || state.abortRequested);
-  await meta.reportAttention(change.changeId, false);
-  showPhase(change, 'moving');
-  state.setPhase('moving');
+/** Says where the moves stand: to the query, to the search attributes, to the store. */
+async function showStanding(state: ChangeState, change: ValidatedChange, phase: ChangePhase): Promise<void> {
+  if (state.phase === phase) return;
+  state.setPhase(phase);
+  showPhase(change, phase);
+  await meta.reportStanding(change.changeId, phase === 'moving' ? 'running' : (phase as 'paused'));
 }
 
 /** Past this point a cancellation is too late: what was moved is moved. */
@@ -136,7 +144,7 @@ async function abandon(state: ChangeState, change: ValidatedChange, isCancelled:
   const status = isCancelled || state.abortRequested ? 'aborted' : 'failed';
   await condition(() => state.isIdle());
   await Promise.all(state.takeFailed(undefined).map((moveId) => giveUp(state, moveId)));
-  await meta.abandonChange(change.changeId, change.removed, status);
+  await meta.abandonChange(change, status);
   showPhase(change, status);
   state.setPhase(status);
   await condition(allHandlersFinished);

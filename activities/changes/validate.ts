@@ -6,6 +6,7 @@ import type { NodeId, Topology } from '../../shared/core/topology.js';
 import type { ChangeInput, ChangeNode, ValidatedChange } from '../../workflows/messages.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
+import { requireRollback } from './rollback.js';
 
 const nodeId = z.string().regex(NODE_ID, NODE_ID_RULE);
 const nodeUrl = z.string().superRefine((text, ctx) => {
@@ -23,6 +24,8 @@ const options = z.strictObject({
   concurrency: z.number().int().min(1).max(64).optional(),
   copyChunkDocuments: z.number().int().min(1).max(100_000).optional(),
   copyDocumentsPerSecond: z.number().positive().optional(),
+  nodeConcurrency: z.number().int().min(1).max(64).optional(),
+  approve: z.boolean().optional(),
   stepDeadlineMs: z.number().int().min(1_000).optional(),
 });
 const input = z.discriminatedUnion('kind', [
@@ -32,6 +35,13 @@ const input = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('rebalance'),
     nodes: z.array(nodeId).max(0).default([]),
+    options: options.optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('rollback'),
+    nodes: z.array(nodeId).max(0).default([]),
+    change: z.string().min(1).optional(),
+    move: z.string().min(1).optional(),
     options: options.optional(),
   }),
 ]);
@@ -62,7 +72,7 @@ export async function validateChange(
       (issue) => `${issue.path.join('.') || 'input'}: ${issue.message}`,
     );
     throw invalid(
-      `${problems.join('; ')}. Expected {"kind":"add","nodes":[{"id":"n4","url":"http://…"}]}, {"kind":"remove"|"drain","nodes":["n4"]} or {"kind":"rebalance"}`,
+      `${problems.join('; ')}. Expected {"kind":"add","nodes":[{"id":"n4","url":"http://…"}]}, {"kind":"remove"|"drain","nodes":["n4"]}, {"kind":"rebalance"} or {"kind":"rollback","change":"…"} (or "move":"…")`,
     );
   }
   const change = parsed.data;
@@ -72,22 +82,33 @@ export async function validateChange(
   for (const node of added) requireNew(topology, node);
   for (const id of removed) requireKnown(topology, id);
   requireCapacity(topology, change.kind, added, removed);
+  const rollback = change.kind === 'rollback' ? await requireRollback(deps, change) : null;
   await deps.store.openChange({
     id: run.changeId,
     kind: change.kind,
     input: change as unknown as Record<string, unknown>,
     runId: run.changeId,
   });
+  await deps.store.recordEvent({
+    changeId: run.changeId,
+    event: 'opened',
+    moveId: null,
+    by: null,
+    detail: { epoch: topology.epoch },
+  });
   return {
     changeId: run.changeId,
     kind: change.kind,
     added: added.map((node) => ({ ...node, url: normalizeNodeUrl(node.url) })),
     removed,
+    rollback,
     searchable: defaults.searchable,
     options: {
       retentionMs: change.options?.retentionMs ?? defaults.retentionMs,
       concurrency: change.options?.concurrency ?? defaults.concurrency,
       stepDeadlineMs: change.options?.stepDeadlineMs ?? defaults.stepDeadlineMs,
+      approve: change.options?.approve ?? false,
+      nodeConcurrency: change.options?.nodeConcurrency ?? null,
       copyChunkDocuments: change.options?.copyChunkDocuments ?? null,
       copyDocumentsPerSecond: change.options?.copyDocumentsPerSecond ?? null,
     },

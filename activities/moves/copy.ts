@@ -3,10 +3,10 @@ import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
 import { awaitControl, ControlFailed, requestControl } from './controls.js';
+import { CopyPace } from './pace.js';
 
 export interface CopyOptions {
   chunkDocuments: number | null;
-  documentsPerSecond: number | null;
   /** Gives up when no chunk has arrived for so long; a copy that gets on may take as long as it needs. */
   stallMs: number;
 }
@@ -33,9 +33,8 @@ export async function copyShard(
   let bytes = move.bytesCopied;
   const waiting: { id: number; first: number; count: number }[] = [];
   let next = copied;
-  const startedMs = deps.clock.nowMs();
-  let arrivedMs = startedMs;
-  const startedAt = copied;
+  let arrivedMs = deps.clock.nowMs();
+  const pace = new CopyPace(store, deps.clock, move.changeId);
   const progress = () => ({
     phase: 'copy',
     shard: move.shard,
@@ -47,9 +46,11 @@ export async function copyShard(
 
   while (copied < move.documentsTotal) {
     while (waiting.length < chunksAhead(copied, bytes, size) && next < move.documentsTotal) {
-      // With a limit, one chunk at a time and a pause after it: never a burst.
-      if (options.documentsPerSecond !== null && waiting.length > 0) break;
-      const ids = await store.readSnapshotIds(moveId, next, size);
+      // With a limit, one chunk at a time, so that none waits for its turn behind another.
+      if (waiting.length > 0 && (await pace.isLimited())) break;
+      const allowed = await pace.take(size, beat);
+      if (waiting.length === 0) arrivedMs = deps.clock.nowMs();
+      const ids = await store.readSnapshotIds(moveId, next, allowed);
       const id = await requestControl(store, {
         node: move.targetNode,
         kind: 'copy',
@@ -83,11 +84,6 @@ export async function copyShard(
     await store.recordCopied(moveId, move.attempt, copied, bytes);
     await deps.faults.reach('copy.chunk');
     beat.report(progress());
-    if (options.documentsPerSecond !== null) {
-      const dueMs = ((copied - startedAt) / options.documentsPerSecond) * 1_000;
-      const aheadMs = dueMs - (deps.clock.nowMs() - startedMs);
-      if (aheadMs > 0) await beat.sleep(aheadMs);
-    }
   }
   await store.endCopy(moveId, move.attempt);
   return { documents: copied, bytes };

@@ -15,6 +15,7 @@ export async function flipShard(
   deps: ActivityDeps,
   moveId: string,
   beat: Beat,
+  retentionMs = 0,
 ): Promise<{ epoch: number; again?: boolean }> {
   const { store } = deps;
   const move = await store.updateMove(moveId, { phase: 'flip' });
@@ -22,7 +23,7 @@ export async function flipShard(
   for (;;) {
     beat.report({ phase: 'flip' });
     await deps.faults.reach('flip.begin');
-    const answer = await store.flipMove(moveId);
+    const answer = await store.flipMove(moveId, retentionMs);
     if (answer.flipped) {
       await deps.faults.reach('flip.committed');
       await awaitLeases(store, answer.epoch, beat);

@@ -5,6 +5,7 @@ import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
 import { fetchIds } from '../stream/shard-documents.js';
 import { awaitControl, requestControl } from './controls.js';
+import { deleteReplica } from './delete.js';
 import { readFromNode } from './shard-source.js';
 
 /** Begins a copy (again): answers how many documents it has to bring. */
@@ -14,6 +15,7 @@ export async function snapshotShard(
   beat: Beat,
 ): Promise<{ documents: number; position: number; attempt: number }> {
   const { store } = deps;
+  await freeTarget(deps, moveId, beat);
   const move = await store.holdReplica(moveId);
   await deps.faults.reach('snapshot.held');
   beat.report({ phase: 'snapshot', shard: move.shard });
@@ -42,4 +44,20 @@ export async function snapshotShard(
   await store.saveSnapshot(moveId, source.position, ids, move.attempt);
   await deps.faults.reach('snapshot.saved');
   return { documents: ids.length, position: source.position, attempt: move.attempt };
+}
+
+/** What an earlier move still keeps on the target goes first: the newer change has decided otherwise. */
+async function freeTarget(deps: ActivityDeps, moveId: string, beat: Beat): Promise<void> {
+  const { store } = deps;
+  const move = await store.readMove(moveId);
+  const { indexes } = await store.readTopology();
+  const index = indexes.find((candidate) => candidate.incarnation === move?.incarnation);
+  const row = index?.shards[move!.shard]?.find((replica) => replica.node === move!.targetNode);
+  if (row?.moveId === null || row?.moveId === undefined || row.moveId === moveId) return;
+  if (row.state !== 'retained' && row.state !== 'deleting') return;
+  const owner = await store.readMove(row.moveId);
+  if (owner?.flippedEpoch === null || owner === null) return;
+  const side = owner.rolledBackEpoch === null ? 'source' : 'target';
+  await deleteReplica(deps, owner.id, side, beat);
+  await store.updateMove(owner.id, { phase: side === 'source' ? 'done' : 'rolled-back' });
 }

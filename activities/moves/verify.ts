@@ -1,6 +1,7 @@
 // Verify: count and digest of the shard on both nodes, then document by document. A difference counts only if it
 // persists while both positions are past it; writes that are under way come and go.
 
+import type { NodeId } from '../../shared/core/topology.js';
 import type { MoveRow } from '../../shared/io/store.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
@@ -10,7 +11,7 @@ import { fetchDocuments } from '../stream/shard-documents.js';
 import { differingIds, digestDocuments, type ShardDigest } from './document-digests.js';
 import { readFromNode } from './shard-source.js';
 
-export interface Verified {
+export interface Compared {
   documents: number;
   digest: string;
   rounds: number;
@@ -22,54 +23,77 @@ export interface Verified {
 const PERSISTENT_ROUNDS = 3;
 const MOST_ROUNDS = 100;
 
-export async function verifyShard(deps: ActivityDeps, moveId: string, beat: Beat): Promise<Verified> {
+/** Which replica is judged, by which. */
+interface Pair {
+  trusted: NodeId;
+  judged: NodeId;
+}
+
+export async function verifyShard(deps: ActivityDeps, moveId: string, beat: Beat): Promise<Compared> {
   const move = await deps.store.updateMove(moveId, { phase: 'verify' });
+  const compared = await compareReplicas(
+    deps,
+    move,
+    { trusted: move.copyFrom, judged: move.targetNode },
+    beat,
+    async () => (await deps.store.readCopy(moveId))?.spoiled != null,
+  );
+  if (compared.again) return compared;
+  await deps.faults.reach('verify.compared');
+  await deps.store.markVerified(moveId);
+  await deps.faults.reach('verify.done');
+  return compared;
+}
+
+/**
+ * Answers what both replicas of the move's shard hold, or `again` where the trusted one is spoiled. Throws VerifyFailed,
+ * with the documents that differ.
+ */
+export async function compareReplicas(
+  deps: ActivityDeps,
+  move: MoveRow,
+  pair: Pair,
+  beat: Beat,
+  isSpoiled: () => Promise<boolean> = async () => false,
+): Promise<Compared> {
   const seen = new Map<string, Seen>();
   beat.report({ phase: 'verify', shard: move.shard, round: 1 });
-  let [left, right] = await digestBoth(deps, move, null, beat);
+  let [left, right] = await digestBoth(deps, move, pair, null, beat);
   const whole = right;
   for (let round = 1; ; round += 1) {
     const differing = differingIds(left, right);
     const persistent = countPersistent(seen, left, right, differing);
     // What is compared with a source that is not what it was says nothing.
-    if ((differing.length === 0 || persistent.length > 0) && (await isSpoiled(deps, moveId)))
+    if ((differing.length === 0 || persistent.length > 0) && (await isSpoiled()))
       return { documents: whole.count, digest: whole.digest, rounds: round, again: true };
-    if (differing.length === 0) {
-      await deps.faults.reach('verify.compared');
-      await deps.store.markVerified(moveId);
-      await deps.faults.reach('verify.done');
-      return { documents: whole.count, digest: whole.digest, rounds: round };
-    }
+    if (differing.length === 0) return { documents: whole.count, digest: whole.digest, rounds: round };
     if (persistent.length > 0) {
       throw finalFailure(
         'VerifyFailed',
-        `shard ${move.shard} of ${move.indexUid}: ${persistent.length} documents differ between ${move.copyFrom} and ${move.targetNode}, among them ${persistent.slice(0, 10).join(', ')}`,
+        `shard ${move.shard} of ${move.indexUid}: ${persistent.length} documents differ between ${pair.trusted} and ${pair.judged}, among them ${persistent.slice(0, 10).join(', ')}`,
         { differing: persistent.slice(0, 100) },
       );
     }
     if (round >= MOST_ROUNDS)
       throw new Error(`shard ${move.shard} of ${move.indexUid} is written to faster than it can be compared`);
-    await catchUp(deps, move, beat);
+    await catchUp(deps, pair, beat);
     // A document that was once the same gets the same entries on both nodes: only the others are looked at again.
     beat.report({ phase: 'verify', shard: move.shard, round: round + 1, differing: differing.length });
-    [left, right] = await digestBoth(deps, move, differing, beat);
+    [left, right] = await digestBoth(deps, move, pair, differing, beat);
   }
 }
 
-async function isSpoiled(deps: ActivityDeps, moveId: string): Promise<boolean> {
-  return (await deps.store.readCopy(moveId))?.spoiled != null;
-}
-
-/** The source's and the target's digest, of the whole shard or of these ids. */
+/** The digests of both, of the whole shard or of these ids. */
 function digestBoth(
   deps: ActivityDeps,
   move: MoveRow,
+  pair: Pair,
   ids: readonly string[] | null,
   beat: Beat,
 ): Promise<[ShardDigest, ShardDigest]> {
   return Promise.all([
-    digestOn(deps, move, move.copyFrom, ids, beat),
-    digestOn(deps, move, move.targetNode, ids, beat),
+    digestOn(deps, move, pair.trusted, ids, beat),
+    digestOn(deps, move, pair.judged, ids, beat),
   ]);
 }
 
@@ -116,13 +140,13 @@ function countPersistent(
 }
 
 /** Waits until both streams have passed what the journal held when the difference was seen. */
-async function catchUp(deps: ActivityDeps, move: MoveRow, beat: Beat): Promise<void> {
+async function catchUp(deps: ActivityDeps, pair: Pair, beat: Beat): Promise<void> {
   const { journalHead } = await deps.store.readHead();
   for (;;) {
     const streams = await deps.store.readStreams();
     const behind = streams.some(
       (stream) =>
-        (stream.node === move.copyFrom || stream.node === move.targetNode) && stream.position < journalHead,
+        (stream.node === pair.trusted || stream.node === pair.judged) && stream.position < journalHead,
     );
     if (!behind) return;
     await beat.sleep(20);

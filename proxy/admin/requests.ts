@@ -9,6 +9,8 @@ const options = {
   concurrency: z.number().int().min(1).max(64).optional(),
   copyChunkDocuments: z.number().int().min(1).max(100_000).optional(),
   copyDocumentsPerSecond: z.number().int().min(1).optional(),
+  nodeConcurrency: z.number().int().min(1).max(64).optional(),
+  approve: z.boolean().optional(),
   stepDeadlineMs: z.number().int().min(1_000).optional(),
 };
 
@@ -39,11 +41,29 @@ const addSchema = z.strictObject({
 });
 const optionsSchema = z.strictObject(options);
 const numberText = z.string().regex(/^\d+$/, 'must be a number').transform(Number).optional();
+const truthText = z
+  .enum(['true', 'false'])
+  .transform((text) => text === 'true')
+  .optional();
 const optionsQuerySchema = z
-  .strictObject(Object.fromEntries(Object.keys(options).map((key) => [key, numberText])))
+  .strictObject(
+    Object.fromEntries(Object.keys(options).map((key) => [key, key === 'approve' ? truthText : numberText])),
+  )
   .pipe(optionsSchema);
+<<<<<<< HEAD
 const indexSchema = z.strictObject({ scoring: z.enum(['dfs']).nullable() });
 const moveSchema = z.strictObject({ moveId: z.string().min(1).nullish() });
+=======
+const count = z.number().int().min(1).max(64);
+const decisionSchema = z.strictObject({
+  moveId: z.string().min(1).nullish(),
+  changeId: z.string().min(1).nullish(),
+  by: z.string().min(1).max(200).optional(),
+  concurrency: count.optional(),
+  nodeConcurrency: count.nullable().optional(),
+  documentsPerSecond: z.number().positive().nullable().optional(),
+});
+>>>>>>> 8304ea5 (Steer changes while they run, keep sources as rows that end by themselves, roll moves and changes back, record every decision)
 
 export type AddRequest = z.output<typeof addSchema>;
 export type OptionsRequest = z.output<typeof optionsSchema>;
@@ -62,6 +82,7 @@ export function readOptionsQuery(query: unknown): OptionsRequest {
   return parse(optionsQuerySchema, query ?? {});
 }
 
+<<<<<<< HEAD
 /** What an index is set to. */
 export function readIndexPatch(body: unknown): { scoring: Scoring | null } {
   return parse(indexSchema, body ?? {});
@@ -69,6 +90,11 @@ export function readIndexPatch(body: unknown): { scoring: Scoring | null } {
 
 export function readMoveId(body: unknown): string | null {
   return parse(moveSchema, body ?? {}).moveId ?? null;
+=======
+/** What an operator decides about a change, one of its moves, or its sources that are kept. */
+export function readDecision(body: unknown): z.output<typeof decisionSchema> {
+  return parse(decisionSchema, body ?? {});
+>>>>>>> 8304ea5 (Steer changes while they run, keep sources as rows that end by themselves, roll moves and changes back, record every decision)
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {

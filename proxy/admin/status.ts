@@ -87,10 +87,24 @@ function judgeChange({ change, moves }: StatusInput, reasons: string[], steps: S
   if (change.status === 'needs-attention') {
     const failed = moves.filter((move) => move.phase === 'failed');
     reasons.push(`the change ${change.kind} waits for you: ${failed.length} of its moves failed`);
-    for (const action of ['retry', 'skip', 'abort']) steps.add(`miroir-ctl rebalance ${action}`);
   }
-  if (change.status === 'running') steps.add('miroir-ctl rebalance status --watch');
-  if (isUnfinished(change)) steps.add('miroir-ctl rebalance start');
+  if (change.status === 'awaiting-approval')
+    reasons.push(`the change ${change.kind} waits for you: its first moves are verified, and may flip`);
+  // A way back is offered where the change is shown; a healthy fleet needs nothing.
+  if (change.status !== 'retaining') for (const step of nextStepsOf(change)) steps.add(step);
+}
+
+const NEXT_STEPS: Partial<Record<ChangeRow['status'], readonly string[]>> = {
+  running: ['miroir-ctl rebalance status --watch'],
+  paused: ['miroir-ctl rebalance resume'],
+  'awaiting-approval': ['miroir-ctl rebalance approve', 'miroir-ctl rebalance cancel'],
+  'needs-attention': ['retry', 'skip', 'abort'].map((action) => `miroir-ctl rebalance ${action}`),
+};
+
+/** What an operator may do about a change as it stands. */
+export function nextStepsOf(change: ChangeRow): string[] {
+  if (change.status === 'retaining') return [`miroir-ctl rebalance rollback ${change.id}`];
+  return [...(NEXT_STEPS[change.status] ?? (isUnfinished(change) ? ['miroir-ctl rebalance start'] : []))];
 }
 
 /** Ended with moves undone. A change that was refused before it planned any has left nothing to carry on. */

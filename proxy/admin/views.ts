@@ -145,7 +145,13 @@ export interface ChangeProgress {
   lastError: string | null;
 }
 
-const ENDED = new Set(['done', 'skipped', 'aborted']);
+const ENDED = new Set(['done', 'skipped', 'aborted', 'retain', 'rolled-back']);
+
+/** A move is done once it has flipped; one of a rollback, once it is taken back. */
+function movesDone(change: ChangeRow, phases: Readonly<Record<string, number>>): number {
+  if (change.kind === 'rollback') return phases['rolled-back'] ?? 0;
+  return (phases.done ?? 0) + (phases.retain ?? 0);
+}
 
 /** The sum of what each running copy does in a second. */
 function copyRate(moves: readonly MoveRow[], nowMs: number): number | null {
@@ -167,7 +173,7 @@ export function sumProgress(change: ChangeRow, moves: readonly MoveRow[], nowMs:
   const troubled = failed[0] ?? moves.find((move) => move.lastError !== null && !ENDED.has(move.phase));
   return {
     movesTotal: moves.length,
-    movesDone: phases.done ?? 0,
+    movesDone: movesDone(change, phases),
     movesRunning: moves.filter(
       (move) => !ENDED.has(move.phase) && !['planned', 'failed'].includes(move.phase),
     ).length,

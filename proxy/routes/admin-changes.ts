@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { ChangeOptions } from '../../shared/core/change-options.js';
 import { ApiError } from '../../shared/core/errors.js';
 import { findNode, type Topology } from '../../shared/core/topology.js';
-import type { ChangeAction, ChangeInput } from '../../shared/io/changes.js';
+import type { ChangeInput } from '../../shared/io/changes.js';
 import type { ChangeRow, NodeSecrets, Store } from '../../shared/io/store.js';
 import {
   type AddRequest,
@@ -12,16 +12,14 @@ import {
   checkDeparture,
   type OptionsRequest,
   readAddRequest,
-  readMoveId,
   readOptions,
   readOptionsQuery,
 } from '../admin/requests.js';
-import { isUnfinished } from '../admin/status.js';
+import { nextStepsOf } from '../admin/status.js';
 import { sumProgress } from '../admin/views.js';
 import type { AdminContext } from './admin.js';
 
 const bodyless = { config: { bodyless: true } };
-const ACTIONS: readonly ChangeAction[] = ['retry', 'skip', 'abort'];
 
 export function registerChangeRoutes(admin: FastifyInstance, ctx: AdminContext): void {
   const { store, changes } = ctx;
@@ -69,14 +67,6 @@ export function registerChangeRoutes(admin: FastifyInstance, ctx: AdminContext):
     start(reply, withOptions({ kind: 'rebalance', nodes: [] }, readOptions(request.body))),
   );
 
-  for (const action of ACTIONS) {
-    admin.post(`/rebalance/${action}`, bodyless, async (request) => {
-      const moveId = readMoveId(request.body);
-      const result = await changes.act(action, moveId);
-      return { action, moveId, result: result ?? null, nextSteps: ['miroir-ctl rebalance status --watch'] };
-    });
-  }
-
   async function viewChange(change: ChangeRow | null, live: boolean) {
     if (change === null) return { change: null, progress: null, moves: [], nextSteps: [] };
     const moves = await store.listMoves(change.id);
@@ -84,7 +74,9 @@ export function registerChangeRoutes(admin: FastifyInstance, ctx: AdminContext):
       change,
       progress: sumProgress(change, moves, Date.now()),
       moves,
-      nextSteps: nextSteps(change),
+      control: await store.readControl(change.id),
+      retention: await store.readRetention(change.id),
+      nextSteps: nextStepsOf(change),
       ...(live && { workflow: await changes.progress() }),
     };
   }
@@ -140,12 +132,6 @@ async function putKeys(
   return async () => {
     for (const [id, before] of replaced) await store.putNodeSecrets(id, before);
   };
-}
-
-function nextSteps(change: ChangeRow): string[] {
-  if (change.status === 'running') return ['miroir-ctl rebalance status --watch'];
-  if (change.status === 'needs-attention') return ACTIONS.map((action) => `miroir-ctl rebalance ${action}`);
-  return isUnfinished(change) ? ['miroir-ctl rebalance start'] : [];
 }
 
 function withOptions(input: ChangeInput, options: OptionsRequest): ChangeInput {

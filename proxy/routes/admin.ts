@@ -15,6 +15,7 @@ import { authorizeClient } from '../auth.js';
 import type { ProxyContext } from '../context.js';
 import { readScoring } from '../search/scoring.js';
 import { registerChangeRoutes } from './admin-changes.js';
+import { registerControlRoutes } from './admin-control.js';
 import { registerVerifyRoutes } from './admin-verify.js';
 
 export type AdminContext = ProxyContext & { changes: ChangeStarter; verifications: VerificationStarter };
@@ -28,6 +29,7 @@ export async function registerAdminRoutes(app: FastifyInstance, ctx: AdminContex
       });
       registerViews(admin, ctx);
       registerChangeRoutes(admin, ctx);
+      registerControlRoutes(admin, ctx);
       registerVerifyRoutes(admin, ctx);
     },
     { prefix: '/_miroir' },

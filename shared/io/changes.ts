@@ -2,6 +2,7 @@
 // starts and searches without Temporal, and hears within seconds that it is away.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, Connection } from '@temporalio/client';
+import type { ThrottleInput } from '../core/change-control.js';
 import type { ChangeOptions } from '../core/change-options.js';
 import { ApiError } from '../core/errors.js';
 import type { NodeId } from '../core/topology.js';
@@ -12,10 +13,29 @@ export interface ChangeInput {
   kind: ChangeKind;
   /** For `add` the nodes, for `remove` and `drain` their ids, for `rebalance` nothing. */
   nodes: NodeInput[] | NodeId[];
+  /** For `rollback`: a whole change, or one move. */
+  change?: string;
+  move?: string;
   options?: ChangeOptions;
 }
 
-export type ChangeAction = 'retry' | 'skip' | 'abort';
+export const CHANGE_ACTIONS = [
+  'pause',
+  'resume',
+  'throttle',
+  'approve',
+  'retry',
+  'skip',
+  'abort',
+  'rollback',
+  'cancel',
+] as const;
+export type ChangeAction = (typeof CHANGE_ACTIONS)[number];
+
+/** What goes with a decision: who decides, and what a throttle sets. */
+export interface DecisionDetail extends ThrottleInput {
+  by?: string;
+}
 
 export interface StartedChange {
   changeId: string;
@@ -26,7 +46,7 @@ export interface ChangeStarter {
   /** Starts a change; throws ApiError miroir_change_in_progress while another one runs. */
   start(input: ChangeInput): Promise<StartedChange>;
   /** Acts on one waiting move of the running change, or on all of them. */
-  act(action: ChangeAction, moveId: string | null): Promise<unknown>;
+  act(action: ChangeAction, moveId: string | null, detail?: DecisionDetail): Promise<unknown>;
   /** What the running workflow says of itself, or null when none runs. */
   progress(): Promise<unknown>;
   /** How the run of a change stands, or null when Temporal knows no such run. */
@@ -115,13 +135,17 @@ export class TemporalChanges implements ChangeStarter {
     });
   }
 
-  async act(action: ChangeAction, moveId: string | null): Promise<unknown> {
-    const input = moveId === null ? {} : { moveId };
-    return this.call(3 * this.deadlineMs, (client) =>
-      client.workflow
-        .getHandle(changeWorkflowId(this.target.clusterId))
-        .executeUpdate<unknown, [{ moveId?: string }]>(action, { args: [input] }),
-    );
+  async act(action: ChangeAction, moveId: string | null, detail: DecisionDetail = {}): Promise<unknown> {
+    const input = moveId === null ? detail : { ...detail, moveId };
+    return this.call(3 * this.deadlineMs, async (client) => {
+      const handle = client.workflow.getHandle(changeWorkflowId(this.target.clusterId));
+      if (action !== 'cancel')
+        return handle.executeUpdate<unknown, [DecisionDetail & { moveId?: string }]>(action, {
+          args: [input],
+        });
+      await handle.cancel();
+      return 'moves before their flip are undone, those that have flipped stay';
+    });
   }
 
   async progress(): Promise<unknown> {

@@ -4,6 +4,7 @@ import type { EntryMeta, EntryPart, TaskRow, TaskStatus } from '../core/entries.
 import type { MeilisearchError } from '../core/errors.js';
 import type { MoveKind, MoveReason, PlannedMove } from '../core/plan.js';
 import type { NodeId, NodeState, ReplicaState, Topology, TopologyNode } from '../core/topology.js';
+import type { ControlStore } from './store-control.js';
 import type { CopyStore } from './store-copies.js';
 import type { FieldsStore } from './store-fields.js';
 import type { ScoringStore } from './store-scoring.js';
@@ -175,8 +176,18 @@ export interface ReplayStep {
 
 // ---- changes and moves ---------------------------------------------------------------------------------------
 
-export type ChangeKind = 'add' | 'remove' | 'drain' | 'rebalance';
-export type ChangeStatus = 'running' | 'needs-attention' | 'done' | 'failed' | 'aborted';
+export type ChangeKind = 'add' | 'remove' | 'drain' | 'rebalance' | 'rollback';
+/** `retaining`: everything is moved, sources are kept for a rollback, and the next change may begin. */
+export type ChangeStatus =
+  | 'running'
+  | 'paused'
+  | 'awaiting-approval'
+  | 'needs-attention'
+  | 'retaining'
+  | 'done'
+  | 'rolled-back'
+  | 'failed'
+  | 'aborted';
 
 export interface ChangeRow {
   id: string;
@@ -202,6 +213,10 @@ export type MovePhase =
   | 'flip'
   | 'retain'
   | 'delete'
+  | 'rollback-verify'
+  | 'rollback-flip'
+  | 'rollback-delete'
+  | 'rolled-back'
   | 'done'
   | 'failed'
   | 'skipped'
@@ -231,6 +246,9 @@ export interface MoveRow extends PlannedMove {
   flippedAt: string | null;
   startedAt: string | null;
   finishedAt: string | null;
+  /** Until when the source is kept after the flip; null before it, and where there is no source. */
+  retainUntil: string | null;
+  rolledBackEpoch: number | null;
 }
 
 export interface MoveStep {
@@ -260,7 +278,11 @@ export interface StoreCounts {
   journalPayloadBytes: number;
 }
 
+<<<<<<< HEAD
 export interface Store extends CopyStore, FieldsStore, VerificationStore, ScoringStore {
+=======
+export interface Store extends ControlStore, CopyStore, FieldsStore, VerificationStore {
+>>>>>>> 8304ea5 (Steer changes while they run, keep sources as rows that end by themselves, roll moves and changes back, record every decision)
   close(): Promise<void>;
 
   /** Creates the cluster row when there is none; answers the current topology. */
@@ -398,14 +420,17 @@ export interface Store extends CopyStore, FieldsStore, VerificationStore, Scorin
    * Target in-sync, source retained, in one new epoch; a drop only retains its source. Answers the epoch; the same
    * again when it was done before.
    */
-  flipMove(moveId: string): Promise<{ flipped: boolean; epoch: number; reason: string | null }>;
+  flipMove(
+    moveId: string,
+    retentionMs?: number,
+  ): Promise<{ flipped: boolean; epoch: number; reason: string | null }>;
   /**
    * Commits `deleting` for the source after the flip (or for the target when a move is given up before it). False while
    * a proxy may read it, or while a drop would leave fewer in-sync replicas than the replication factor.
    */
   beginDelete(moveId: string, side: 'source' | 'target'): Promise<boolean>;
   finishDelete(moveId: string, side: 'source' | 'target'): Promise<void>;
-  /** Rows that dead runs left behind: replicas in copying, joined, verified, retained or deleting without an open change. */
+  /** Rows that dead runs left behind before their flip; what is retained ends by itself. */
   adoptLeftovers(changeId: string): Promise<MoveRow[]>;
   recordStep(step: MoveStep): Promise<void>;
   listSteps(moveId: string): Promise<MoveStep[]>;

@@ -9,7 +9,7 @@ import type { ProxyContext } from '../../proxy/context.js';
 import { registerAdminRoutes } from '../../proxy/routes/admin.js';
 import { SearchTurns } from '../../proxy/search/search-turns.js';
 import type { ApiError } from '../../shared/core/errors.js';
-import type { ChangeInput, ChangeOutcome, ChangeStarter } from '../../shared/io/changes.js';
+import type { ChangeInput, ChangeOutcome, ChangeStarter, DecisionDetail } from '../../shared/io/changes.js';
 import { NodeClient } from '../../shared/io/node-client.js';
 import { openStore } from '../../shared/io/open-store.js';
 import type { NodeInput, Store } from '../../shared/io/store.js';
@@ -19,6 +19,7 @@ import type { VerificationStarter } from '../../shared/io/verifications.js';
 export class RecordedChanges implements ChangeStarter {
   readonly started: ChangeInput[] = [];
   readonly acted: [string, string | null][] = [];
+  readonly details: DecisionDetail[] = [];
   readonly outcomes = new Map<string, ChangeOutcome>();
   /** Thrown by the next call. */
   refusal: ApiError | null = null;
@@ -28,9 +29,10 @@ export class RecordedChanges implements ChangeStarter {
     this.started.push(input);
     return { changeId: `change-${this.started.length}`, workflowId: 'miroir/topology/main' };
   }
-  async act(action: string, moveId: string | null) {
+  async act(action: string, moveId: string | null, detail: DecisionDetail = {}) {
     this.refuse();
     this.acted.push([action, moveId]);
+    this.details.push(detail);
     return null;
   }
   async progress() {

@@ -1,7 +1,8 @@
 // Activities without a fleet, for tests of the workflows alone: moves that hold, fail and flip as a test says.
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { Activities } from '../../activities/index.js';
-import type { ChangeNode, ValidatedChange } from '../../workflows/messages.js';
+import type { ChangeControl } from '../../shared/core/change-control.js';
+import { type ChangeNode, moveIdOf, type ValidatedChange } from '../../workflows/messages.js';
 
 /** `copy` of any move, or `copy 1` of the move with that ordinal. */
 export type Step = string;
@@ -17,6 +18,13 @@ export class FakeMoves {
   options: Partial<ValidatedChange['options']> = {};
   added: ChangeNode[] = [];
   removed: string[] = [];
+  rollback: ValidatedChange['rollback'] = null;
+  /** Nodes that a move reads from and writes to, by its ordinal. */
+  nodes: (ordinal: number) => string[] = () => [];
+  readonly decisions: { action: string; by: string; detail: Record<string, unknown> }[] = [];
+  /** The newest that was saved. */
+  control: ChangeControl | null = null;
+  readonly rolledBack = new Set<string>();
   private readonly gates = new Map<Step, { open: Promise<void>; release: () => void }>();
   private readonly faults = new Map<Step, { message: string; type: string }>();
   private readonly reached = new Set<Step>();
@@ -83,11 +91,14 @@ export class FakeMoves {
       kind: 'rebalance',
       added: this.added,
       removed: this.removed,
+      rollback: this.rollback,
       searchable: true,
       options: {
         retentionMs: 0,
         concurrency: 2,
         stepDeadlineMs: 30_000,
+        approve: false,
+        nodeConcurrency: null,
         copyChunkDocuments: null,
         copyDocumentsPerSecond: null,
         ...this.options,
@@ -104,8 +115,7 @@ export class FakeMoves {
         await this.pass('validate');
         return this.validated(changeId);
       },
-      listLeftovers: async () =>
-        this.leftovers.map((moveId) => ({ moveId, side: this.flipped.has(moveId) ? 'source' : 'target' })),
+      listLeftovers: async () => this.leftovers.map((moveId) => ({ moveId })),
       sideToDelete: async (moveId) => (this.flipped.has(moveId) ? 'source' : 'target'),
       addNodes: async () => this.pass('add nodes'),
       planChange: async () => {
@@ -113,8 +123,40 @@ export class FakeMoves {
         return { moves: this.moves, documents: 0 };
       },
       finishChange: async () => this.pass('finish'),
-      abandonChange: async (_changeId, _removed, status) => this.pass(`abandon as ${status}`),
-      reportAttention: async (_changeId, needed) => this.pass(needed ? 'attention' : 'attention over'),
+      abandonChange: async (_change, status) => this.pass(`abandon as ${status}`),
+      reportStanding: async (_changeId, status) => this.pass(status),
+      saveControl: async (_changeId, control) => {
+        this.control = control;
+      },
+      recordDecision: async (_changeId, { action, by, detail }, control) => {
+        this.decisions.push({ action, by, detail });
+        this.control = control;
+      },
+      listMovesToStart: async (changeId, first, limit) =>
+        Array.from({ length: Math.min(limit, this.moves - first) }, (_, at) => ({
+          moveId: moveIdOf(changeId, first + at),
+          nodes: this.nodes(first + at),
+        })),
+      endRetention: async () => {
+        await this.pass('end retention');
+        return 1;
+      },
+      listDueRetentions: async () => [],
+      closeRetained: async () => 0,
+      compareSource: async (moveId) => {
+        await this.pass('compare', moveId);
+        return { documents: 1, digest: '', rounds: 1 };
+      },
+      flipBack: async (moveId) => {
+        await this.pass('flip back', moveId);
+        this.rolledBack.add(moveId);
+        await this.pass('flipped back', moveId);
+        return { epoch: 2 };
+      },
+      cancelRollback: async (moveId) => {
+        await this.pass('cancel rollback', moveId);
+        return !this.rolledBack.has(moveId);
+      },
       markMove: async (moveId, phase) => this.pass(`mark ${phase}`, moveId),
       snapshotShard: async (moveId) => {
         await this.pass('snapshot', moveId);

@@ -21,6 +21,7 @@ export async function refuseDrop(tx: Tx, move: MoveRow): Promise<'too-few-replic
 export async function retainSurplus(
   tx: Tx,
   move: MoveRow,
+  retentionMs: number,
 ): Promise<{ flipped: boolean; epoch: number; reason: string | null }> {
   const row = move.sourceNode === null ? undefined : await readReplica(tx, move, move.sourceNode);
   if (row) {
@@ -40,9 +41,16 @@ export async function retainSurplus(
     [move.id, epoch, epoch, move.incarnation, move.shard, move.sourceNode],
   );
   await tx.run(
-    `UPDATE moves SET flipped_epoch = ?, flipped_at = ?, phase = 'retain', started_at = COALESCE(started_at, ?)
-     WHERE id = ?`,
-    [epoch, isoTime(tx.nowMs), isoTime(tx.nowMs), move.id],
+    `UPDATE moves SET flipped_epoch = ?, flipped_at = ?, phase = ?, retain_until = ?,
+       started_at = COALESCE(started_at, ?) WHERE id = ?`,
+    [
+      epoch,
+      isoTime(tx.nowMs),
+      retentionMs > 0 ? 'retain' : 'delete',
+      row ? isoTime(tx.nowMs + retentionMs) : null,
+      isoTime(tx.nowMs),
+      move.id,
+    ],
   );
   return { flipped: true, epoch, reason: null };
 }

@@ -22,9 +22,11 @@ export async function markVerified(tx: Tx, moveId: string): Promise<void> {
     throw new StateConflict('replica_owned', `move ${moveId} has no joined replica to call verified`);
 }
 
+/** Without a retention time the move itself deletes its source at once. */
 export async function flipMove(
   tx: Tx,
   moveId: string,
+  retentionMs = 0,
 ): Promise<{ flipped: boolean; epoch: number; reason: string | null }> {
   const move = await requireMove(tx, moveId);
   if (move.flippedEpoch !== null) return { flipped: true, epoch: move.flippedEpoch, reason: null };
@@ -36,7 +38,7 @@ export async function flipMove(
   );
   if (!index || index.deleted_seq !== null) return refuse('index-deleted');
   if (move.finishedAt !== null) return refuse('move-over');
-  if (move.kind === 'drop') return retainSurplus(tx, move);
+  if (move.kind === 'drop') return retainSurplus(tx, move, retentionMs);
   if ((await readCopy(tx, moveId))?.spoiled != null) return refuse('spoiled');
   const target = await readReplica(tx, move, move.targetNode);
   if (target?.state !== 'verified' || target.move_id !== moveId) return refuse('not-verified');
@@ -66,11 +68,17 @@ export async function flipMove(
       [moveId, epoch, epoch, ...key, move.sourceNode],
     );
   }
-  await tx.run(`UPDATE moves SET flipped_epoch = ?, flipped_at = ?, phase = 'retain' WHERE id = ?`, [
-    epoch,
-    isoTime(tx.nowMs),
-    moveId,
-  ]);
+  await tx.run(
+    'UPDATE moves SET flipped_epoch = ?, flipped_at = ?, phase = ?, retain_until = ? WHERE id = ?',
+    [
+      epoch,
+      isoTime(tx.nowMs),
+      retentionMs > 0 ? 'retain' : 'delete',
+      move.sourceNode === null ? null : isoTime(tx.nowMs + retentionMs),
+      moveId,
+    ],
+  );
+  await tx.run('DELETE FROM snapshots WHERE move_id = ?', [moveId]);
   return { flipped: true, epoch, reason: null };
 }
 
@@ -81,9 +89,13 @@ async function awaitReplica(tx: Tx, move: MoveRow): Promise<void> {
   );
 }
 
+/** The source has been promised to a rollback that has not flipped back yet. */
+const ROLLING_BACK: ReadonlySet<string> = new Set(['rollback-verify', 'rollback-flip']);
+
 /**
  * Commits `deleting`, so that no later step can make the replica readable again. Refused while a proxy may still
- * read the source, or a drop would leave too few. True also when it was committed before.
+ * read it, or a drop would leave too few. True also when it was committed before. Throws while the move is being
+ * rolled back.
  */
 export async function beginDelete(tx: Tx, moveId: string, side: 'source' | 'target'): Promise<boolean> {
   const move = await requireMove(tx, moveId);
@@ -92,10 +104,11 @@ export async function beginDelete(tx: Tx, moveId: string, side: 'source' | 'targ
   const row = await readReplica(tx, move, node);
   if (!row || row.move_id !== moveId) return true;
   if (row.state === 'deleting') return true;
-  const allowed = side === 'source' ? ['retained'] : ['copying', 'joined', 'verified'];
-  if (!allowed.includes(row.state)) return false;
-  if (side === 'source' && row.left_epoch !== null && (await oldestLeasedEpoch(tx)) < row.left_epoch)
-    return false;
+  if (side === 'source' && ROLLING_BACK.has(move.phase))
+    throw new StateConflict('rolling_back', `move ${moveId} is being rolled back: its source stays`);
+  const wasRead = side === 'source' || move.rolledBackEpoch !== null;
+  if (!(wasRead ? ['retained'] : ['copying', 'joined', 'verified']).includes(row.state)) return false;
+  if (wasRead && row.left_epoch !== null && (await oldestLeasedEpoch(tx)) < row.left_epoch) return false;
   if (move.kind === 'drop' && (await refuseDrop(tx, move)) !== null) return false;
   await dropWaitingControls(tx, moveId);
   await tx.run(
@@ -119,11 +132,11 @@ export async function finishDelete(tx: Tx, moveId: string, side: 'source' | 'tar
   await tx.run(`UPDATE moves SET finished_at = ? WHERE id = ?`, [isoTime(tx.nowMs), moveId]);
 }
 
-/** Moves of other changes that still own a replica's row. */
+/** Moves of other changes that still own a replica's row and have not flipped: retained ones end by themselves. */
 export async function adoptLeftovers(tx: Tx, changeId: string): Promise<MoveRow[]> {
   const rows = await tx.all<{ id: string }>(
     `SELECT DISTINCT m.id FROM moves m JOIN replicas r ON r.move_id = m.id
-     WHERE m.change_id <> ? ORDER BY m.id`,
+     WHERE m.change_id <> ? AND m.flipped_epoch IS NULL ORDER BY m.id`,
     [changeId],
   );
   const moves: MoveRow[] = [];

@@ -11,7 +11,7 @@ export async function collectGarbage(tx: Tx): Promise<number> {
        SELECT position FROM streams
        UNION ALL SELECT held_position FROM replicas WHERE held_position IS NOT NULL
        UNION ALL SELECT m.snapshot_position FROM moves m JOIN replicas r ON r.move_id = m.id
-         WHERE m.snapshot_position IS NOT NULL AND m.finished_at IS NULL) needed`,
+         WHERE m.snapshot_position IS NOT NULL AND m.finished_at IS NULL AND m.flipped_epoch IS NULL) needed`,
   );
   const open = await one<{ first: number | null }>(
     tx,

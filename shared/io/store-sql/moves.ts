@@ -8,7 +8,7 @@ import { readEpoch } from './cluster.js';
 import { isoTime, one, parseJson, type SqlValue, type Tx } from './driver.js';
 import { oldestLeasedEpoch } from './progress.js';
 
-interface ChangeRecord {
+export interface ChangeRecord {
   id: string;
   kind: ChangeKind;
   input: string;
@@ -21,7 +21,7 @@ interface ChangeRecord {
   planned_at: string | null;
 }
 
-function toChange(row: ChangeRecord): ChangeRow {
+export function toChange(row: ChangeRecord): ChangeRow {
   return {
     id: row.id,
     kind: row.kind,
@@ -36,6 +36,9 @@ function toChange(row: ChangeRecord): ChangeRow {
   };
 }
 
+/** Of changes that a workflow is at work on, or was until it died. */
+export const OPEN = `('running', 'needs-attention', 'paused', 'awaiting-approval')`;
+
 /**
  * Opens a change. The workflow id admits one run at a time, so that any other change still open belongs to a run that
  * is dead: it is closed, its rows are adopted.
@@ -44,10 +47,10 @@ export async function openChange(
   tx: Tx,
   change: { id: string; kind: ChangeKind; input: Record<string, unknown>; runId: string },
 ): Promise<ChangeRow> {
-  await tx.run(
-    `UPDATE changes SET status = 'failed', finished_at = ? WHERE id <> ? AND status IN ('running', 'needs-attention')`,
-    [isoTime(tx.nowMs), change.id],
-  );
+  await tx.run(`UPDATE changes SET status = 'failed', finished_at = ? WHERE id <> ? AND status IN ${OPEN}`, [
+    isoTime(tx.nowMs),
+    change.id,
+  ]);
   await tx.run(
     `INSERT INTO changes (id, kind, input, run_id, status, started_at, finished_at, planned_moves, planned_documents)
      VALUES (?, ?, ?, ?, 'running', ?, NULL, 0, 0) ON CONFLICT (id) DO NOTHING`,
@@ -118,7 +121,7 @@ export async function planMoves(
   return true;
 }
 
-interface MoveRecord {
+export interface MoveRecord {
   id: string;
   kind: MoveKind;
   reason: MoveReason;
@@ -140,9 +143,11 @@ interface MoveRecord {
   flipped_at: string | null;
   started_at: string | null;
   finished_at: string | null;
+  retain_until: string | null;
+  rolled_back_epoch: number | null;
 }
 
-function toMove(row: MoveRecord): MoveRow {
+export function toMove(row: MoveRecord): MoveRow {
   return {
     id: row.id,
     kind: row.kind,
@@ -165,14 +170,9 @@ function toMove(row: MoveRecord): MoveRow {
     flippedAt: row.flipped_at,
     startedAt: row.started_at,
     finishedAt: row.finished_at,
+    retainUntil: row.retain_until,
+    rolledBackEpoch: row.rolled_back_epoch,
   };
-}
-
-export async function listMoves(tx: Tx, changeId: string): Promise<MoveRow[]> {
-  const rows = await tx.all<MoveRecord>('SELECT * FROM moves WHERE change_id = ? ORDER BY ordinal', [
-    changeId,
-  ]);
-  return rows.map(toMove);
 }
 
 export async function readMove(tx: Tx, id: string): Promise<MoveRow | null> {

@@ -108,7 +108,25 @@ const MIGRATIONS: readonly string[][] = [
       detail TEXT NOT NULL, PRIMARY KEY (verification_id, ordinal))`,
   ],
   [`ALTER TABLE indexes ADD COLUMN id_kinds INTEGER NOT NULL DEFAULT 0`],
+<<<<<<< HEAD
   [`ALTER TABLE indexes ADD COLUMN scoring TEXT`],
+=======
+  [
+    `CREATE TABLE change_controls (
+      change_id TEXT PRIMARY KEY, paused INTEGER NOT NULL, concurrency INTEGER NOT NULL, node_concurrency INTEGER,
+      documents_per_second REAL, copied_until_ms INTEGER NOT NULL)`,
+    `CREATE TABLE change_events (
+      id INTEGER PRIMARY KEY, change_id TEXT NOT NULL, at TEXT NOT NULL, event TEXT NOT NULL, move_id TEXT,
+      decided_by TEXT, detail TEXT NOT NULL)`,
+    `CREATE INDEX change_events_change ON change_events (change_id, id)`,
+    // A source that is kept after its flip is a row with a time, so that no change and no workflow waits for it.
+    `ALTER TABLE moves ADD COLUMN retain_until TEXT`,
+    `ALTER TABLE moves ADD COLUMN rolled_back_epoch INTEGER`,
+    `ALTER TABLE moves ADD COLUMN rollback_id TEXT`,
+    `CREATE INDEX moves_rollback ON moves (rollback_id) WHERE rollback_id IS NOT NULL`,
+    `CREATE INDEX replicas_move ON replicas (move_id) WHERE move_id IS NOT NULL`,
+  ],
+>>>>>>> 8304ea5 (Steer changes while they run, keep sources as rows that end by themselves, roll moves and changes back, record every decision)
 ];
 
 /** Brings a database to the newest schema; refuses one that a newer Miroir has written. */

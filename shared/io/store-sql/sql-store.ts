@@ -1,5 +1,7 @@
 // The store's port over a SQL driver: each method is one transaction of the functions beside this file.
 import type { Store } from '../store.js';
+import * as changeControls from './change-controls.js';
+import * as changeLists from './change-lists.js';
 import * as cluster from './cluster.js';
 import * as controls from './controls.js';
 import * as copies from './copies.js';
@@ -12,6 +14,8 @@ import * as journal from './journal.js';
 import * as leases from './leases.js';
 import * as moves from './moves.js';
 import { advanceTasks } from './progress.js';
+import * as retention from './retention.js';
+import * as rollbacks from './rollbacks.js';
 import { migrate } from './schema.js';
 import { setScoring } from './scoring.js';
 import * as streams from './streams.js';
@@ -78,7 +82,7 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     readLatestChange: read(moves.readLatestChange),
     setChangeStatus: write(moves.setChangeStatus),
     planMoves: write(moves.planMoves),
-    listMoves: read(moves.listMoves),
+    listMoves: read(changeLists.listMoves),
     readMove: read(moves.readMove),
     holdReplica: write(moves.holdReplica),
     saveSnapshot: write(moves.saveSnapshot),
@@ -94,6 +98,25 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     adoptLeftovers: read(flips.adoptLeftovers),
     recordStep: write(moves.recordStep),
     listSteps: read(moves.listSteps),
+    readControl: read(changeControls.readControl),
+    saveControl: write(changeControls.saveControl),
+    takeCopyTurn: write(changeControls.takeCopyTurn),
+    recordEvent: write(changeControls.recordEvent),
+    listEvents: read(changeControls.listEvents),
+    listChanges: read(changeLists.listChanges),
+    listMovesFrom: read(changeLists.listMovesFrom),
+    countMoves: read(changeLists.countMoves),
+    listDueRetentions: read(retention.listDueRetentions),
+    endRetention: write(retention.endRetention),
+    readRetention: read(retention.readRetention),
+    listRetainedOut: read(retention.listRetainedOut),
+    countReplicas: read(retention.countReplicas),
+    planRollback: write(rollbacks.planRollback),
+    beginRollback: write(rollbacks.beginRollback),
+    markRollbackVerified: write(rollbacks.markRollbackVerified),
+    flipBack: write(rollbacks.flipBack),
+    cancelRollback: write(rollbacks.cancelRollback),
+    closeRollback: write(rollbacks.closeRollback),
     renewLease: write(leases.renewLease),
     dropLease: write(leases.dropLease),
     readLeases: write(leases.readLeases),

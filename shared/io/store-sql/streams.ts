@@ -7,6 +7,7 @@ import { bumpEpoch, readCluster, readEpoch } from './cluster.js';
 import { spoilCopies } from './copies.js';
 import { one, parseJson, type SqlValue, type Tx, toJson } from './driver.js';
 import { advanceTasks } from './progress.js';
+import { distrustRollbacks } from './rollbacks.js';
 
 export const LIVE = `('joined', 'verified', 'in-sync', 'retained')`;
 /** A node's replicas that left in-sync and wait to be promoted: joined, and of no move. */
@@ -224,6 +225,7 @@ async function distrustReplicas(
     `UPDATE replicas SET state = 'joined', awaited = 0 WHERE node = ? AND state = 'verified' AND incarnation = ?`,
     [node, incarnation],
   );
+  await distrustRollbacks(tx, node, incarnation);
   await leaveInSync(tx, node, cause, mark, incarnation);
   await spoilCopies(tx, node, incarnation, cause);
 }

@@ -1,0 +1,90 @@
+// A rollback as a change of its own: which moves it takes back, and what becomes of the nodes.
+import type { ValidatedChange } from '../../workflows/messages.js';
+import type { ActivityDeps } from '../deps.js';
+import { finalFailure } from '../failures.js';
+
+type Rollback = NonNullable<ValidatedChange['rollback']>;
+
+/** Judges what is to be taken back. Throws InvalidInput with what to do instead. */
+export async function requireRollback(
+  { store }: ActivityDeps,
+  input: { change?: string; move?: string },
+): Promise<Rollback> {
+  if ((input.change === undefined) === (input.move === undefined))
+    throw finalFailure(
+      'InvalidInput',
+      'a rollback names one change, or one move: {"kind":"rollback","change":"…"}',
+    );
+  const moveId = input.move ?? null;
+  const move = moveId === null ? null : await store.readMove(moveId);
+  if (moveId !== null && move === null) throw finalFailure('InvalidInput', `there is no move "${moveId}"`);
+  const changeId = move?.changeId ?? input.change!;
+  const change = await store.readChange(changeId);
+  if (change === null) throw finalFailure('InvalidInput', `there is no change "${changeId}"`);
+  if (move !== null && change.kind === 'remove')
+    throw finalFailure(
+      'InvalidInput',
+      `change ${changeId} removes a node, which cannot keep one shard: roll the whole change back`,
+    );
+  if ((await store.readRetention(changeId)).sources === 0)
+    throw finalFailure(
+      'InvalidInput',
+      `change ${changeId} keeps no source any more, so that nothing of it can be rolled back`,
+    );
+  return { changeId, moveId };
+}
+
+/** Gives a rollback its moves, and makes nodes that were leaving members again. */
+export async function planRollback(
+  deps: ActivityDeps,
+  change: ValidatedChange,
+  rollback: Rollback,
+): Promise<{ moves: number; documents: number }> {
+  const { store } = deps;
+  const which = rollback.moveId === null ? { changeId: rollback.changeId } : { moveId: rollback.moveId };
+  const moves = await store.planRollback(change.changeId, which);
+  if (moves === 0)
+    throw finalFailure(
+      'InvalidInput',
+      'what was to be rolled back is kept no longer: its retention has just ended',
+    );
+  for (const id of await leavingNodes(deps, rollback))
+    await store.setNodeState(id, 'active', `change ${change.changeId} rolls ${rollback.changeId} back`);
+  return { moves, documents: 0 };
+}
+
+/** Of a whole change that is taken back: the nodes that it had emptied. */
+async function leavingNodes({ store }: ActivityDeps, rollback: Rollback): Promise<string[]> {
+  const taken = rollback.moveId === null ? await store.readChange(rollback.changeId) : null;
+  if (taken?.kind !== 'remove' && taken?.kind !== 'drain') return [];
+  const { nodes } = await store.readTopology();
+  return (taken.input.nodes as string[]).filter((id) => nodes.some((node) => node.id === id));
+}
+
+/** A rollback that took nothing back leaves the change that it was about as it was. */
+export async function abandonRollback(
+  deps: ActivityDeps,
+  change: ValidatedChange,
+  rollback: Rollback,
+): Promise<void> {
+  const { store } = deps;
+  await store.closeRollback(change.changeId);
+  if ((await store.readChange(rollback.changeId))?.status === 'rolled-back') return;
+  for (const id of await leavingNodes(deps, rollback))
+    await store.setNodeState(id, 'drained', `change ${change.changeId} took nothing back`);
+}
+
+/** Nodes that the change had added hold nothing now: they get nothing new until an operator says so. */
+export async function finishRollback(
+  deps: ActivityDeps,
+  change: ValidatedChange,
+  rollback: Rollback,
+): Promise<void> {
+  const { store } = deps;
+  await store.closeRollback(change.changeId);
+  const taken = rollback.moveId === null ? await store.readChange(rollback.changeId) : null;
+  if (taken?.kind !== 'add') return;
+  for (const { id } of taken.input.nodes as { id: string }[])
+    if ((await store.countReplicas([id])).serving === 0)
+      await store.setNodeState(id, 'drained', `change ${change.changeId} rolled ${taken.id} back`);
+}
