@@ -9,7 +9,7 @@ import { snapshotShard } from '../../activities/moves/snapshot.js';
 import { verifyShard } from '../../activities/moves/verify.js';
 import { Gate, StreamFleet } from '../support/stream-fleet.js';
 
-const COPY = { chunkDocuments: 2, documentsPerSecond: null, stallMs: 60_000 };
+const COPY = { chunkDocuments: 2, stallMs: 60_000 };
 
 let fleet: StreamFleet;
 beforeEach(async () => {
@@ -223,7 +223,10 @@ describe('a move', () => {
       ),
     );
     await snapshot();
-    const slow = { chunkDocuments: 1, documentsPerSecond: 20, stallMs: 150 };
+    const { changeId } = (await fleet.store.readMove('m1'))!;
+    const control = { paused: false, concurrency: 1, nodeConcurrency: null };
+    await fleet.store.saveControl(changeId, { ...control, documentsPerSecond: 20 });
+    const slow = { chunkDocuments: 1, stallMs: 150 };
     expect((await copyShard(fleet.deps(), 'm1', slow, fleet.beat)).documents).toBe(5);
     await snapshot();
     await fleet.stopStreams();

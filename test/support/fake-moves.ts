@@ -25,6 +25,7 @@ export class FakeMoves {
   /** The newest that was saved. */
   control: ChangeControl | null = null;
   readonly rolledBack = new Set<string>();
+  due: { moveId: string; side: 'source' | 'target' }[] = [];
   private readonly gates = new Map<Step, { open: Promise<void>; release: () => void }>();
   private readonly faults = new Map<Step, { message: string; type: string }>();
   private readonly reached = new Set<Step>();
@@ -141,7 +142,7 @@ export class FakeMoves {
         await this.pass('end retention');
         return 1;
       },
-      listDueRetentions: async () => [],
+      listDueRetentions: async () => [...this.due],
       closeRetained: async () => 0,
       compareSource: async (moveId) => {
         await this.pass('compare', moveId);

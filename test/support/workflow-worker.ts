@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { Client, Connection, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/index.js';
+import type { DECISIONS } from '../../workflows/decisions.js';
 import type { ChangeProgress } from '../../workflows/messages.js';
 import type { topologyChange } from '../../workflows/topology-change.js';
 
@@ -83,11 +84,15 @@ export class WorkflowWorker {
     }
   }
 
-  async decide(update: 'retry' | 'skip' | 'abort', moveId?: string): Promise<string> {
+  /** Decides as any client could; a move by its id, or an input. */
+  async decide(
+    update: (typeof DECISIONS)[number],
+    input: string | Record<string, unknown> = {},
+  ): Promise<string> {
     return this.client.workflow
       .getHandle(this.changeWorkflowId)
-      .executeUpdate<string, [{ moveId?: string }]>(update, {
-        args: [moveId === undefined ? {} : { moveId }],
+      .executeUpdate<string, [Record<string, unknown>]>(update, {
+        args: [typeof input === 'string' ? { moveId: input } : input],
       });
   }
 
