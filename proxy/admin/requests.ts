@@ -50,10 +50,7 @@ const optionsQuerySchema = z
     Object.fromEntries(Object.keys(options).map((key) => [key, key === 'approve' ? truthText : numberText])),
   )
   .pipe(optionsSchema);
-<<<<<<< HEAD
 const indexSchema = z.strictObject({ scoring: z.enum(['dfs']).nullable() });
-const moveSchema = z.strictObject({ moveId: z.string().min(1).nullish() });
-=======
 const count = z.number().int().min(1).max(64);
 const decisionSchema = z.strictObject({
   moveId: z.string().min(1).nullish(),
@@ -63,7 +60,6 @@ const decisionSchema = z.strictObject({
   nodeConcurrency: count.nullable().optional(),
   documentsPerSecond: z.number().positive().nullable().optional(),
 });
->>>>>>> 8304ea5 (Steer changes while they run, keep sources as rows that end by themselves, roll moves and changes back, record every decision)
 
 export type AddRequest = z.output<typeof addSchema>;
 export type OptionsRequest = z.output<typeof optionsSchema>;
@@ -82,19 +78,14 @@ export function readOptionsQuery(query: unknown): OptionsRequest {
   return parse(optionsQuerySchema, query ?? {});
 }
 
-<<<<<<< HEAD
 /** What an index is set to. */
 export function readIndexPatch(body: unknown): { scoring: Scoring | null } {
   return parse(indexSchema, body ?? {});
 }
 
-export function readMoveId(body: unknown): string | null {
-  return parse(moveSchema, body ?? {}).moveId ?? null;
-=======
 /** What an operator decides about a change, one of its moves, or its sources that are kept. */
 export function readDecision(body: unknown): z.output<typeof decisionSchema> {
   return parse(decisionSchema, body ?? {});
->>>>>>> 8304ea5 (Steer changes while they run, keep sources as rows that end by themselves, roll moves and changes back, record every decision)
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {

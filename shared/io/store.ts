@@ -278,11 +278,7 @@ export interface StoreCounts {
   journalPayloadBytes: number;
 }
 
-<<<<<<< HEAD
-export interface Store extends CopyStore, FieldsStore, VerificationStore, ScoringStore {
-=======
-export interface Store extends ControlStore, CopyStore, FieldsStore, VerificationStore {
->>>>>>> 8304ea5 (Steer changes while they run, keep sources as rows that end by themselves, roll moves and changes back, record every decision)
+export interface Store extends ControlStore, CopyStore, FieldsStore, VerificationStore, ScoringStore {
   close(): Promise<void>;
 
   /** Creates the cluster row when there is none; answers the current topology. */

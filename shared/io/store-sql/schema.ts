@@ -108,9 +108,7 @@ const MIGRATIONS: readonly string[][] = [
       detail TEXT NOT NULL, PRIMARY KEY (verification_id, ordinal))`,
   ],
   [`ALTER TABLE indexes ADD COLUMN id_kinds INTEGER NOT NULL DEFAULT 0`],
-<<<<<<< HEAD
   [`ALTER TABLE indexes ADD COLUMN scoring TEXT`],
-=======
   [
     `CREATE TABLE change_controls (
       change_id TEXT PRIMARY KEY, paused INTEGER NOT NULL, concurrency INTEGER NOT NULL, node_concurrency INTEGER,
@@ -126,7 +124,6 @@ const MIGRATIONS: readonly string[][] = [
     `CREATE INDEX moves_rollback ON moves (rollback_id) WHERE rollback_id IS NOT NULL`,
     `CREATE INDEX replicas_move ON replicas (move_id) WHERE move_id IS NOT NULL`,
   ],
->>>>>>> 8304ea5 (Steer changes while they run, keep sources as rows that end by themselves, roll moves and changes back, record every decision)
 ];
 
 /** Brings a database to the newest schema; refuses one that a newer Miroir has written. */
