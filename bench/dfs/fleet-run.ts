@@ -11,14 +11,18 @@ import type { TauTally } from './simulation.js';
 
 export interface LatencyRow {
   name: string;
+  queries: number;
   p50Ms: number;
   p95Ms: number;
+  meanMs: number;
 }
 
 export interface FleetResult {
   nodes: number;
   documents: number;
   queries: number;
+  /** Queries with the very hits of one node, in its order. */
+  sameHits: number;
   tallies: TauTally[];
   latencies: LatencyRow[];
 }
@@ -26,10 +30,20 @@ export interface FleetResult {
 const NODES = 10;
 const SETTINGS = { searchableAttributes: ['word', 'text'], typoTolerance: { enabled: false } };
 
+export interface FleetPlan {
+  queries: readonly (readonly string[])[];
+  /** How many of them are also ranked without statistics of the whole corpus. */
+  compared: number;
+  /** How many of them are asked one by one, to see how long each takes. */
+  timed: number;
+  /** Queries at a time where no time is taken. */
+  connections: number;
+}
+
 /** Loads both, asks every query of both, and answers what was measured. */
 export async function measureFleet(
   corpus: BenchCorpus,
-  queries: readonly (readonly string[])[],
+  plan: FleetPlan,
   program: NodeProgram,
   say: (line: string) => void,
 ): Promise<FleetResult> {
@@ -43,11 +57,12 @@ export async function measureFleet(
   };
   const reference = await start({ nodes: 1, replicationFactor: 1, skew: 'even' }, world, program, say);
   try {
-    const expected = await askAll(reference, queries, 'dfs');
+    say(`one node answers ${plan.queries.length} queries`);
+    const expected = await askAll(reference, plan.queries, 'dfs', plan.connections);
     await reference.stop();
     const fleet = await start({ nodes: NODES, replicationFactor: 1, skew: 'bad' }, world, program, say);
     try {
-      return await compare(fleet, corpus, queries, expected.ids);
+      return await compare(fleet, corpus, plan, expected.ids, say);
     } finally {
       await fleet.stop();
     }
@@ -57,6 +72,7 @@ export async function measureFleet(
   }
 }
 
+/** The fleet records lengths as documents are written; the one node reads them through, so each checks the other. */
 async function start(
   shape: Parameters<typeof ExactFleet.start>[0],
   world: World,
@@ -65,21 +81,30 @@ async function start(
 ): Promise<ExactFleet> {
   say(`${shape.nodes} nodes start and load ${world.texts.length} documents`);
   const fleet = await ExactFleet.start(shape, program, say);
-  await fleet.load(world);
+  await fleet.load(world, shape.skew === 'bad' ? 'dfs' : null);
   return fleet;
 }
 
 async function compare(
   fleet: ExactFleet,
   corpus: BenchCorpus,
-  queries: readonly (readonly string[])[],
+  { queries, compared, timed, connections }: FleetPlan,
   expected: readonly (readonly string[])[],
+  say: (line: string) => void,
 ): Promise<FleetResult> {
-  const plain = await askAll(fleet, queries, null);
-  const local = await askAll(fleet, queries, 'local');
-  // The second time nothing was written meanwhile, so that statistics are in the cache.
-  const again = await askAll(fleet, queries, 'dfs');
-  const cold = await askAll(fleet, queries.filter((query) => query.length > 1).map(reversed), 'dfs');
+  say(`the fleet answers ${queries.length} queries`);
+  const dfs = await askAll(fleet, queries, 'dfs', connections);
+  const some = queries.slice(0, compared);
+  say(`and ${some.length} of them with other rankings`);
+  const local = await askAll(fleet, some, 'local', connections);
+  const plain = await askAll(fleet, some, 'none', connections);
+  // Drawn from the end: the cache keeps what was asked last.
+  const sample = queries.slice(-timed);
+  say(`and ${sample.length} one by one`);
+  const alone = await askAll(fleet, sample, 'none', 1);
+  const cold = await askAll(fleet, sample.filter((query) => query.length > 1).map(reversed), 'dfs', 1);
+  await askAll(fleet, sample, 'dfs', connections);
+  const cached = await askAll(fleet, sample, 'dfs', 1);
   const tally = (name: string, given: readonly (readonly string[])[]): TauTally => {
     const taus = given.map((ids, at) => kendallTau(ids, expected[at]!) ?? 1);
     return {
@@ -91,22 +116,25 @@ async function compare(
   };
   const latency = (name: string, { ms }: Asked): LatencyRow => ({
     name,
+    queries: ms.length,
     p50Ms: percentile(ms, 0.5),
     p95Ms: percentile(ms, 0.95),
+    meanMs: ms.reduce((sum, one) => sum + one, 0) / ms.length,
   });
   return {
     nodes: NODES,
     documents: corpus.documents.length,
     queries: queries.length,
+    sameHits: dfs.ids.filter((ids, at) => ids.join() === expected[at]!.join()).length,
     tallies: [
       tally('plain merge by ranking score details', plain.ids),
       tally('local', local.ids),
-      tally('DFS', again.ids),
+      tally('DFS', dfs.ids),
     ],
     latencies: [
-      latency('100 hits, no scoring', plain),
+      latency('100 hits, no scoring', alone),
       latency('DFS, statistics gathered', cold),
-      latency('DFS, statistics cached', again),
+      latency('DFS, statistics cached', cached),
     ],
   };
 }
@@ -121,32 +149,34 @@ interface Asked {
   ms: number[];
 }
 
-/** Asks one query after the other: latencies without waiting for one another. */
+/** Asks all queries, so many at a time; answers are in the order of the queries. */
 async function askAll(
   fleet: ExactFleet,
   queries: readonly (readonly string[])[],
-  scoring: 'dfs' | 'local' | null,
+  scoring: 'dfs' | 'local' | 'none',
+  connections: number,
 ): Promise<Asked> {
-  const pool = new Pool(fleet.api.url, { connections: 1 });
+  const pool = new Pool(fleet.api.url, { connections });
   const out: Asked = { ids: [], ms: [] };
-  try {
-    for (const query of queries) {
+  let next = 0;
+  const ask = async () => {
+    for (let at = next++; at < queries.length; at = next++) {
       const startedMs = performance.now();
       const answer = await pool.request({
         method: 'POST',
         path: '/indexes/synsets/search',
-        headers: {
-          'content-type': 'application/json',
-          ...(scoring === null ? {} : { 'x-miroir-scoring': scoring }),
-        },
-        body: JSON.stringify({ q: `${query.join(' ')} `, limit: 100, attributesToRetrieve: ['id'] }),
+        headers: { 'content-type': 'application/json', 'x-miroir-scoring': scoring },
+        body: JSON.stringify({ q: `${queries[at]!.join(' ')} `, limit: 100, attributesToRetrieve: ['id'] }),
       });
       const text = await answer.body.text();
-      out.ms.push(performance.now() - startedMs);
-      if (answer.statusCode !== 200) throw new Error(`${query.join(' ')}: ${text}`);
+      out.ms[at] = performance.now() - startedMs;
+      if (answer.statusCode !== 200) throw new Error(`${queries[at]!.join(' ')}: ${text}`);
       const { hits } = JSON.parse(text) as { hits: { id: number }[] };
-      out.ids.push(hits.map(({ id }) => String(id)));
+      out.ids[at] = hits.map(({ id }) => String(id));
     }
+  };
+  try {
+    await Promise.all(Array.from({ length: connections }, ask));
   } finally {
     await pool.close();
   }

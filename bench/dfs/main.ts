@@ -18,6 +18,9 @@ async function main(args: readonly string[]): Promise<void> {
     options: {
       queries: { type: 'string', default: '10000' },
       'fleet-queries': { type: 'string', default: '1000' },
+      'compared-queries': { type: 'string' },
+      'timed-queries': { type: 'string', default: '300' },
+      connections: { type: 'string', default: '4' },
       documents: { type: 'string', default: '200000' },
       seed: { type: 'string', default: '1' },
       json: { type: 'string' },
@@ -37,7 +40,13 @@ async function main(args: readonly string[]): Promise<void> {
   if (fleetQueries.length > 0) {
     const program = await chooseNodeProgram();
     say(program.description);
-    fleet = await measureFleet(corpus, fleetQueries, program, say);
+    const plan = {
+      queries: fleetQueries,
+      compared: Number(values['compared-queries'] ?? fleetQueries.length),
+      timed: Number(values['timed-queries']),
+      connections: Number(values.connections),
+    };
+    fleet = await measureFleet(corpus, plan, program, say);
     process.stdout.write(`${printFleet(fleet)}\n`);
   }
   if (values.json === undefined) return;
@@ -71,13 +80,14 @@ function printSimulation({ placement, queries, tallies, coordinatorMicros }: Sim
   ].join('\n');
 }
 
-function printFleet({ nodes, documents, queries, tallies, latencies }: FleetResult): string {
+function printFleet({ nodes, documents, queries, sameHits, tallies, latencies }: FleetResult): string {
   return [
     `The BM25 mode over ${nodes} badly skewed nodes beside one, ${documents} documents, ${queries} queries:`,
     ...printTaus(tallies),
+    `  the very hits of one node, in its order: ${sameHits} of ${queries}`,
     ...latencies.map(
-      ({ name, p50Ms, p95Ms }) =>
-        `  ${name.padEnd(42)} p50 ${p50Ms.toFixed(1)} ms, p95 ${p95Ms.toFixed(1)} ms`,
+      ({ name, queries: timed, p50Ms, p95Ms, meanMs }) =>
+        `  ${name.padEnd(42)} p50 ${p50Ms.toFixed(1)} ms, p95 ${p95Ms.toFixed(1)} ms, mean ${meanMs.toFixed(1)} ms of ${timed} queries`,
     ),
   ].join('\n');
 }

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { claimNode, obtainDataKey } from '../../activities/claim.js';
 import { type ActivityDeps, DEFAULT_ACTIVITY_OPTIONS } from '../../activities/deps.js';
 import { runStream } from '../../activities/stream/stream.js';
+import type { Scoring } from '../../shared/core/topology.js';
 import { REAL_CLOCK } from '../../shared/io/clock.js';
 import { loadHash } from '../../shared/io/hash.js';
 import { NodeClient } from '../../shared/io/node-client.js';
@@ -189,8 +190,9 @@ export class ExactFleet {
   }
 
   /** Creates the index of a world, where its shards belong, and puts its documents in through the proxy. */
-  async load(world: World): Promise<void> {
+  async load(world: World, scoring: Scoring | null = null): Promise<void> {
     if (this.shape.skew === 'bad') await this.createSkewed(world.name);
+    if (scoring !== null) await this.setScoring(world.name, scoring);
     await loadWorld(this.api, world, { create: this.shape.skew === 'even', settings: world.settings });
   }
 
@@ -214,6 +216,13 @@ export class ExactFleet {
       // Other indexes are created at the same time, and each moves the epoch on.
       if (answer.conflict !== 'epoch') throw new Error(`no index ${uid}: ${answer.conflict}`);
     }
+  }
+
+  /** For an index that is there; waits until the proxy records lengths. */
+  private async setScoring(uid: string, scoring: Scoring): Promise<void> {
+    const epoch = (await this.store.setScoring(uid, scoring)) ?? 0;
+    while (!(await this.store.readLeases()).every((lease) => lease.oldestEpoch >= epoch))
+      await sleep(POLL_MS);
   }
 
   private async finish(seq: number): Promise<void> {

@@ -31,9 +31,11 @@ const SHARDS: Record<string, number[]> = { a: [0, 1, 2, 3, 6], b: [4, 7], c: [5]
 const SHARD_COUNT = 8;
 
 /** Vectors are compared one by one: what a graph finds is left to chance, on one node as well. */
-const EXACT_VECTORS = {
+const NODE_ENV = {
   MEILI_EXPERIMENTAL_HNSW_LINEAR_BELOW: '4294967295',
   MEILI_EXPERIMENTAL_HNSW_LINEAR_BELOW_RATIO: '1.0',
+  // Nodes may ask an embedder on this machine.
+  MEILI_EXPERIMENTAL_ALLOWED_IP_NETWORKS: '127.0.0.0/8',
 };
 
 /** A fleet of three and its plain twin, ready to be asked. */
@@ -54,7 +56,7 @@ export class SplitFleet {
     const masterKey = 'a-master-key-of-16';
     // One process is enough for all three nodes: each has indexes of its own.
     const processes = await Promise.all(
-      ['fleet', 'plain'].map((id) => startNode({ id, dir, masterKey, env: EXACT_VECTORS })),
+      ['fleet', 'plain'].map((id) => startNode({ id, dir, masterKey, env: NODE_ENV })),
     );
     const clients = new Map<string, NodeClient>();
     const clientOf = (id: string, process: NodeProcess) =>
