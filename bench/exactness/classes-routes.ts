@@ -177,6 +177,17 @@ export const ROUTE_CLASSES: readonly QueryClass[] = [
   ),
   classOf(
     'vectors',
+    'vectors, distinct',
+    (draw) => ({
+      vector: vectorOf(draw.any()),
+      hybrid: { embedder: 'default', semanticRatio: 1 },
+      distinct: draw.turn(['size', 'kind']),
+      limit: 10,
+    }),
+    { notInEngine: NO_VECTORS },
+  ),
+  classOf(
+    'vectors',
     'hybrid, sorted',
     (draw) => hybrid(draw, { sort: [`size${draw.pick([':asc', ':desc'])}`] }),
     { notInEngine: NO_VECTORS, notExact: FUSED },

@@ -70,9 +70,9 @@ async function searchOnce(
     shards: pinnedShards(index, plan.query.filter, ctx.hash),
     build: (shards, node, current, alone) => {
       names = current.physicalNames;
-      asAlone = alone;
+      asAlone = alone && !plan.choosesByKey;
       const name = names[node]!;
-      if (!alone) return firstRequest(search, name, shards);
+      if (!asAlone) return firstRequest(search, name, shards);
       if (index.foldsIds) return multiRequest(name, foldedBodies(plan, shards));
       return searchRequest(name, nodeBody(plan, shards, true));
     },

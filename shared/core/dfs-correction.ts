@@ -19,6 +19,8 @@ export interface CorrectionRules {
   readonly maxTotalHits: number;
   /** Hits by distance are ordered by the merge, all together. */
   readonly byDistance: boolean;
+  /** Hits that match all terms may stand behind others. */
+  readonly isMixed?: boolean;
 }
 
 /**
@@ -41,6 +43,9 @@ export async function correctRows(
     const all = readRows(cutAnswer(text), rules);
     const rows = rules.correction.words === null ? all : all.filter((row) => row.isWhole);
     const isCut = rows.length >= limit && limit <= rules.maxTotalHits;
+    const isHidden =
+      rules.isMixed && rows.length < asked && all.length >= limit && limit <= rules.maxTotalHits;
+    if (isHidden) continue;
     if (rules.byDistance) return rows;
     if (isCut && mayMissEarlier(rows, asked)) continue;
     return rows.sort((left, right) => compareKeys(left.key, right.key)).slice(0, asked);

@@ -5,6 +5,7 @@ import { toByteText } from './byte-text.js';
 import { correctRows, type Row } from './dfs-correction.js';
 import { judgeExactness, matchesOf } from './dfs-hits.js';
 import { type Dropped, dropStages, type Stages } from './dfs-stages.js';
+import { cutBelow } from './dfs-threshold.js';
 import {
   type AskMany,
   knowledgeBody,
@@ -18,7 +19,7 @@ import { fieldText } from './hits.js';
 import { compareKeys } from './merge-keys.js';
 import { termText, withoutTerms } from './query-terms.js';
 import { gatherMerged } from './search-gather.js';
-import { askedOf, nodeBody, type SearchPlan, withShards } from './search-plan.js';
+import { askedOf, nodeBody, planSearch, type SearchPlan, withShards } from './search-plan.js';
 import type { SearchQuery } from './search-request.js';
 import type { TopologyIndex } from './topology.js';
 
@@ -26,18 +27,39 @@ import type { TopologyIndex } from './topology.js';
 export interface FrequencySearch {
   readonly plan: SearchPlan;
   readonly terms: SharedTerms;
+  /** False: some other rule comes before, so that documents of all stages are mixed. */
+  readonly wordsFirst: boolean;
+  /** The client's own plan, where merged hits are cut at its threshold afterwards. */
+  readonly cut: SearchPlan | null;
 }
 
 /** What to do for a query that drops words by frequency; null when every node may be asked as it is. */
 export function planFrequency(plan: SearchPlan, index: TopologyIndex): FrequencySearch | null {
-  const { matchingStrategy, rankingScoreThreshold } = plan.query;
-  // Scores of stages are not those that a threshold is meant for.
-  if (matchingStrategy !== 'frequency' || (rankingScoreThreshold ?? null) !== null) return null;
+  if (plan.query.matchingStrategy !== 'frequency') return null;
   const terms = sharedTerms(plan.query, index);
   if (terms === null || plan.primaryKey === null) return null;
   const rules = index.settings.rankingRules;
-  // Only then do all documents of a stage rank before those of the next.
-  return Array.isArray(rules) && rules[0] !== 'words' ? null : { plan, terms };
+  const wordsFirst = !Array.isArray(rules) || rules[0] === 'words';
+  // By distance, hits are ordered all together, and not stage by stage.
+  if (!wordsFirst && plan.byDistance) return null;
+  const threshold = plan.query.rankingScoreThreshold ?? null;
+  if (threshold === null) return { plan, terms, wordsFirst, cut: null };
+  return canCut(plan) ? { plan: withoutThreshold(plan, index), terms, wordsFirst, cut: plan } : null;
+}
+
+/** Whether hits below the threshold can be cut off the end of the merged ones, and the total be told from the rest. */
+function canCut({ query, paging, rejectsBeforeHits, distinct }: SearchPlan): boolean {
+  return (
+    paging.mode === 'offset' && !rejectsBeforeHits && distinct === null && (query.facets ?? []).length === 0
+  );
+}
+
+/** Scores of single stages are not those that a threshold is meant for. */
+function withoutThreshold(plan: SearchPlan, index: TopologyIndex): SearchPlan {
+  const { rankingScoreThreshold: _, ...query } = plan.query;
+  const { required } = plan.paging;
+  const whole = planSearch({ ...query, offset: 0, limit: required, showRankingScore: true }, index);
+  return { ...whole, spread: () => ({ ...whole.spread(), view: plan.spread().view }) };
 }
 
 /**
@@ -101,7 +123,7 @@ export async function gatherByFrequency(
   documents: AskAgain['documents'],
   elapsedMs: () => number,
 ): Promise<string | null> {
-  const { plan, terms } = search;
+  const { plan, terms, cut } = search;
   const frequencies = terms.terms.map((term, position) =>
     term.phraseWords > 0 ? null : sum(statistics.map(({ counts }) => counts[position] ?? 0)),
   );
@@ -116,7 +138,8 @@ export async function gatherByFrequency(
   );
   if (texts.includes(null)) return null;
   const answers = sources.map((shards, source) => ({ shards, text: texts[source]! }));
-  return gatherMerged(plan, answers, ask, elapsedMs);
+  const merged = await gatherMerged(plan, answers, ask, elapsedMs);
+  return merged === null || cut === null ? merged : cutBelow(merged, cut, cut.query.rankingScoreThreshold!);
 }
 
 function sum(counts: readonly number[]): number {
@@ -151,6 +174,7 @@ class StagedNode {
     const rows: Row[] = [];
     const seen = new Set<string>();
     let whole: string | null = null;
+    const { wordsFirst } = this.search;
     for (let from = 0; from < levels.length; from += 2) {
       if (asked === 0 && whole !== null) break;
       const sets = asked === 0 ? [] : levels.slice(from, from + 2);
@@ -168,9 +192,10 @@ class StagedNode {
         at += level.length;
         rows.push(...found);
       }
-      if (rows.length >= asked) break;
+      if (wordsFirst && rows.length >= asked) break;
       if (rows.length >= totalOf(cutAnswer(whole))) break;
     }
+    if (!wordsFirst) rows.sort((left, right) => compareKeys(left.key, right.key));
     return this.print(rows.slice(0, asked), whole!);
   }
 
@@ -197,6 +222,7 @@ class StagedNode {
           terms: kept.length,
           maxTotalHits: plan.settings.maxTotalHits,
           byDistance: plan.byDistance,
+          isMixed: !this.search.wordsFirst,
         },
         async (more) =>
           (await this.askMany([stageBody(this.search, withAsked(body, more), dropped)]))?.[0] ?? null,

@@ -21,6 +21,8 @@ export interface SearchPlan {
   readonly distinctKey: string | null;
   /** False: nodes send all hits, and only the merge drops those whose value was met before. */
   readonly nodesDecideDistinct: boolean;
+  /** Whether documents count by an order that a node does not have: then one that answers alone is merged like several. */
+  readonly choosesByKey: boolean;
   /** Whether hits below the threshold may rank before others above it. */
   readonly rejectsBeforeHits: boolean;
   /** The same for all pages of a query. */
@@ -64,6 +66,7 @@ export function planSearch(query: SearchQuery, index: TopologyIndex): SearchPlan
     distinct,
     distinctKey: distinct === null ? null : toKeyText(distinct),
     nodesDecideDistinct: true,
+    choosesByKey: distinct !== null && paging.mode === 'page' && paging.required > 0,
     rejectsBeforeHits: rejectsBeforeHits(query, index.settings.rankingRules),
     stickyText: `${index.uid}\n${alone.body}\n${filter === undefined ? '' : JSON.stringify(filter)}`,
     alone,
