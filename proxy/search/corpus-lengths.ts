@@ -7,7 +7,7 @@ import { searchSettings } from '../../shared/core/search-settings.js';
 import { SHARD_FIELD, type TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { scatter } from '../scatter.js';
-import { Incomplete, type NodeAnswer, nodesOf } from './corpus-parts.js';
+import { Incomplete, keep, type NodeAnswer, nodesOf } from './corpus-parts.js';
 
 /** The recorded lengths of a node's shards, added up by their facet. */
 export interface LengthsPart extends NodeAnswer {
@@ -40,22 +40,28 @@ export async function readLengths(
   });
 }
 
+/** Up to so many documents are read anew whenever a task of the index has succeeded. */
+const READ_EACH_TIME = 2_000;
+
 /**
  * The average length of documents without a recorded one, by node: all of them in an index that does not record, those
- * that were written before it did or in part where it does. An estimate outlives writes, until there are a tenth more or
- * fewer such documents, or others are searchable.
+ * that were written before it did or in part where it does. Of many it is an estimate, which outlives writes until there
+ * are a tenth more or fewer such documents, or others are searchable.
  */
-export async function estimateRest(
+export async function readRest(
   ctx: ProxyContext,
   hold: TopologyHold,
   index: TopologyIndex,
-  rest: number,
+  position: number | null,
+  documents: number,
 ): Promise<SampledPart[]> {
-  if (rest <= 0) return [];
-  const startedMs = performance.now();
+  if (documents <= 0) return [];
   const sample = () => sampleLengths(ctx, hold, index);
-  const size = Math.round(Math.log(1 + rest) / Math.log(1.1));
   const searchable = index.settings.searchableAttributes ?? null;
+  if (documents <= READ_EACH_TIME)
+    return keep(ctx, index, position, ['lengths read through', searchable], sample);
+  const startedMs = performance.now();
+  const size = Math.round(Math.log(1 + documents) / Math.log(1.1));
   const version = JSON.stringify([size, index.scoring ?? null, searchable, nodesOf(index)]);
   const { value, cached } = (await ctx.statistics?.getLasting(
     index.incarnation,

@@ -9,8 +9,8 @@ import type { SearchQuery } from '../../shared/core/search-request.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
 import type { ProxyContext, TopologyHold } from '../context.js';
 import { scatter } from '../scatter.js';
-import { estimateRest, type LengthsPart, readLengths, type SampledPart } from './corpus-lengths.js';
-import { Incomplete, type NodeAnswer, nodesOf, sum } from './corpus-parts.js';
+import { type LengthsPart, readLengths, readRest, type SampledPart } from './corpus-lengths.js';
+import { Incomplete, keep, type NodeAnswer, sum } from './corpus-parts.js';
 
 /** A query's terms as BM25 counts them. */
 export interface ScoredQuery {
@@ -78,7 +78,8 @@ export async function gatherCorpus(
           )
         : [],
     ]);
-    const rest = await estimateRest(ctx, hold, index, sum(counts, 'documents') - sum(recorded, 'documents'));
+    const unknown = sum(counts, 'documents') - sum(recorded, 'documents');
+    const rest = await readRest(ctx, hold, index, position, unknown);
     return {
       whole: wholeOf(counts, recorded, rest),
       parts: counts.map((part) => partOf(part, recorded, rest)),
@@ -87,24 +88,6 @@ export async function gatherCorpus(
     if (error instanceof Incomplete) return null;
     throw error;
   }
-}
-
-/** What is asked of all nodes under a name, from the cache where it is there; whoever explains a search hears of it. */
-async function keep<T extends NodeAnswer>(
-  ctx: ProxyContext,
-  index: TopologyIndex,
-  position: number | null,
-  [statistic, ...more]: [string, ...unknown[]],
-  gather: () => Promise<T[]>,
-): Promise<T[]> {
-  const startedMs = performance.now();
-  const key = JSON.stringify([statistic, more, nodesOf(index)]);
-  const { value, cached } = (await ctx.statistics?.get(index.incarnation, position, key, gather)) ?? {
-    value: await gather(),
-    cached: false,
-  };
-  ctx.gathered?.({ statistic, cached, position, tookMs: performance.now() - startedMs, nodes: value });
-  return value;
 }
 
 /** Over all nodes: two questions may have been answered by different replicas, so parts are not matched. */

@@ -82,7 +82,7 @@ export function foldWord(text: string): string {
 /** Counts the words of a document's searchable attributes (null: all), in a document or a hit as byte text. */
 export function documentLength(text: string, start: number, searchable: readonly string[] | null): number {
   if (searchable !== null) {
-    return sum(searchable.map((field) => valueLength(fieldText(text, start, field) ?? 'null')));
+    return sum(searchable.map((field) => valueLength(pathText(text, start, field) ?? 'null')));
   }
   const members = scanObject(text, start);
   let length = 0;
@@ -92,6 +92,18 @@ export function documentLength(text: string, start: number, searchable: readonly
     length += valueLength(text.slice(members[i + 2]!, members[i + 3]!));
   }
   return length;
+}
+
+/** The value of a field by its name, or by its path into objects. */
+function pathText(text: string, start: number, path: string): string | null {
+  const direct = fieldText(text, start, path);
+  if (direct !== null) return direct;
+  for (let dot = path.indexOf('.'); dot > 0; dot = path.indexOf('.', dot + 1)) {
+    const parent = fieldText(text, start, path.slice(0, dot));
+    const inner = parent?.startsWith('{') ? pathText(parent, 0, path.slice(dot + 1)) : null;
+    if (inner !== null) return inner;
+  }
+  return null;
 }
 
 function valueLength(json: string): number {
@@ -129,7 +141,7 @@ export function countMatches(
       continue;
     }
     for (const { start: from, length, indices } of matches) {
-      const bytes = textBytes(fieldText(text, start, field), indices);
+      const bytes = textBytes(pathText(text, start, field), indices);
       const matched = foldWord(decoder.decode(bytes.subarray(from, from + length)));
       counts[termOf(matched, folded)]!++;
     }

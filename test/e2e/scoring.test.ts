@@ -114,7 +114,14 @@ describe('an index with a default scoring', () => {
     for (const part of parts) corpus.set(part.id, { ...corpus.get(part.id)!, ...part });
     await cluster().write('/indexes/poems/documents', { method: 'PUT', body: parts });
     await holds('river stone ');
-    expect(namesOf(await explain('river stone '))).toContain('estimated lengths');
+    expect(namesOf(await explain('river stone '))).toContain('lengths read through');
+    const text = 'river stone and much more text than before';
+    for (const id of [3, 4]) corpus.set(id, { ...corpus.get(id)!, text });
+    await cluster().write('/indexes/poems/documents', {
+      method: 'PUT',
+      body: [3, 4].map((id) => ({ id, text })),
+    });
+    await holds('river stone ');
   });
 
   it('leaves the last word to a search, and shows nothing hidden', async () => {

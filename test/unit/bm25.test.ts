@@ -65,6 +65,13 @@ describe('counts', () => {
     expect(countMatches(hit, 0, ['elan', 'river'], ['title'])).toEqual([1, 1]);
   });
 
+  it('find and measure fields inside of objects', () => {
+    const nested =
+      '{"a":{"b":"red river","c":{"d":"stone"}},"_matchesPosition":{"a.b":[{"start":4,"length":5}]}}';
+    expect(documentLength(nested, 0, ['a.b', 'a.c.d', 'a.x'])).toBe(3);
+    expect(countMatches(nested, 0, ['red', 'river'], ['a.b'])).toEqual([0, 1]);
+  });
+
   it('measure documents in words of searchable attributes', () => {
     expect(documentLength(hit, 0, null)).toBe(1 + 4 + 3 + 1);
     expect(documentLength(hit, 0, ['title', 'nothing'])).toBe(4);
