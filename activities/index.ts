@@ -112,7 +112,9 @@ export function createActivities(deps: WorkerDeps) {
     async planChange(change: ValidatedChange): Promise<{ moves: number; documents: number }> {
       const { changeId, rollback } = change;
       const plan = await withBeat(deps.heartbeatIntervalMs, (beat) =>
-        rollback === null ? planChange(deps, change, beat) : planRollback(deps, change, rollback),
+        rollback === null
+          ? runStep(() => planChange(deps, change, beat))
+          : planRollback(deps, change, rollback),
       );
       await store.recordEvent({ changeId, event: 'planned', moveId: null, by: null, detail: plan });
       return plan;

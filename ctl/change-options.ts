@@ -10,11 +10,16 @@ export interface ChangeFlags {
   rate?: number;
   perNode?: number;
   approve?: true;
+  allowFewerZones?: boolean;
 }
 
 export function addChangeOptions(command: Command): Command {
+  return addMoveOptions(command.option('--watch', 'follow the change until it has ended', false));
+}
+
+/** Those that a plan may have, too. */
+export function addMoveOptions(command: Command): Command {
   return command
-    .option('--watch', 'follow the change until it has ended', false)
     .option(
       '--retention <duration>',
       'how long the source of a move is kept before it is deleted (0: not at all)',
@@ -24,7 +29,8 @@ export function addChangeOptions(command: Command): Command {
     .option('--chunk <documents>', 'documents copied at once', parseCount)
     .option('--rate <documents>', 'documents copied per second at most, by all moves together', parseCount)
     .option('--per-node <moves>', 'moves at the same time that use one node', parseCount)
-    .option('--approve', 'wait before the first flip until `rebalance approve`');
+    .option('--approve', 'wait before the first flip until `rebalance approve`')
+    .option('--allow-fewer-zones', 'even if replicas lie in fewer zones afterwards');
 }
 
 /** The options as the admin API names them; what was not given is left out. */
@@ -36,9 +42,10 @@ export function changeOptions(flags: ChangeFlags): Record<string, number | boole
     copyDocumentsPerSecond: flags.rate,
     nodeConcurrency: flags.perNode,
     approve: flags.approve,
+    allowFewerZones: flags.allowFewerZones,
   };
   const given = Object.entries(named).filter(
-    (entry): entry is [string, number | true] => entry[1] !== undefined,
+    (entry): entry is [string, number | boolean] => entry[1] !== undefined,
   );
   return Object.fromEntries(given);
 }

@@ -1,26 +1,31 @@
-// `node list|add|remove|drain`.
-import { type Command, InvalidArgumentError } from 'commander';
+// `node list|add|remove|drain|replace|set`, each change with --dry-run.
+import type { Command } from 'commander';
 import { addChangeOptions, type ChangeFlags, changeOptions, changeQuery } from './change-options.js';
 import { findNodeKey } from './credentials.js';
-import { EXIT } from './exit.js';
+import { type NamedUrl, parseNode, parseWeight } from './edits.js';
+import { CommandFailure, EXIT } from './exit.js';
+import { showPlan } from './plans.js';
 import type { Runner } from './program.js';
 import { finishStart } from './progress.js';
 import { formatNodes } from './status.js';
 import type { NodeView, StartedView } from './views.js';
 
-interface NamedUrl {
-  id: string;
-  url: string;
+const KEY_FILE = "file with the nodes' master key (or MIROIR_NODE_KEY); never an argument";
+
+interface NodeFlags extends ChangeFlags {
+  dryRun: boolean;
 }
 
-interface AddFlags extends ChangeFlags {
+interface AddFlags extends NodeFlags {
   zone?: string;
   weight?: number;
   keyFile?: string;
 }
 
 export function addNodeCommands(program: Command, run: Runner): void {
-  const node = program.command('node').description('Lists, adds, drains and removes nodes.');
+  const node = program
+    .command('node')
+    .description('Lists, adds, drains, removes, replaces and weighs nodes.');
 
   node
     .command('list')
@@ -33,31 +38,37 @@ export function addNodeCommands(program: Command, run: Runner): void {
       }),
     );
 
-  const add = node
-    .command('add')
-    .description('Adds Meilisearch nodes and gives them their share of the shards.')
-    .argument('<id=url...>', 'nodes, for example n4=http://10.0.0.4:7700', collectNode)
-    .option('--zone <zone>', 'failure zone of these nodes')
-    .option('--weight <number>', 'share of the shards relative to other nodes (default 1)', parseWeight)
-    .option('--key-file <file>', "file with the nodes' master key (or MIROIR_NODE_KEY); never an argument");
+  const add = withDryRun(
+    node
+      .command('add')
+      .description('Adds Meilisearch nodes and gives them their share of the shards.')
+      .argument('<id=url...>', 'nodes, for example n4=http://10.0.0.4:7700', collectNode)
+      .option('--zone <zone>', 'failure zone of these nodes')
+      .option('--weight <number>', 'share of the shards relative to other nodes (default 1)', parseWeight)
+      .option('--key-file <file>', KEY_FILE),
+  );
   addChangeOptions(add).action(
     run(async (session, named: NamedUrl[], flags: AddFlags) => {
-      const key = findNodeKey(session.world.env, flags.keyFile);
       const { zone, weight } = flags;
-      const nodes = named.map(({ id, url }) => ({ id, url, zone, weight, key: key ?? undefined }));
-      const started = await session.api.post<StartedView>('/nodes', { nodes, ...changeOptions(flags) });
-      return finishStart(session, started, flags.watch);
+      const nodes = named.map(({ id, url }) => ({ id, url, zone, weight }));
+      if (flags.dryRun) return showPlan(session, { add: nodes }, flags);
+      const key = findNodeKey(session.world.env, flags.keyFile) ?? undefined;
+      const body = { nodes: nodes.map((one) => ({ ...one, key })), ...changeOptions(flags) };
+      return finishStart(session, await session.api.post<StartedView>('/nodes', body), flags.watch);
     }),
   );
 
-  const drain = node
-    .command('drain')
-    .description(
-      'Moves all shards off a node; it keeps serving until they have moved, and stays in the fleet.',
-    )
-    .argument('<id>', 'the node');
+  const drain = withDryRun(
+    node
+      .command('drain')
+      .description(
+        'Moves all shards off a node; it keeps serving until they have moved, and stays in the fleet.',
+      )
+      .argument('<id>', 'the node'),
+  );
   addChangeOptions(drain).action(
-    run(async (session, id: string, flags: ChangeFlags) => {
+    run(async (session, id: string, flags: NodeFlags) => {
+      if (flags.dryRun) return showPlan(session, { drain: [id] }, flags);
       await session.confirm(`Drain node ${id}: move all its shards to other nodes?`);
       const path = `/nodes/${encodeURIComponent(id)}/drain`;
       const started = await session.api.post<StartedView>(path, changeOptions(flags));
@@ -65,30 +76,71 @@ export function addNodeCommands(program: Command, run: Runner): void {
     }),
   );
 
-  const remove = node
-    .command('remove')
-    .description('Moves all shards off a node and takes it out of the fleet.')
-    .argument('<id>', 'the node');
+  const remove = withDryRun(
+    node
+      .command('remove')
+      .description('Moves all shards off a node and takes it out of the fleet.')
+      .argument('<id>', 'the node'),
+  );
   addChangeOptions(remove).action(
-    run(async (session, id: string, flags: ChangeFlags) => {
+    run(async (session, id: string, flags: NodeFlags) => {
+      if (flags.dryRun) return showPlan(session, { remove: [id] }, flags);
       await session.confirm(`Remove node ${id}: move all its shards away and take it out of the fleet?`);
       const path = `/nodes/${encodeURIComponent(id)}${changeQuery(flags)}`;
       return finishStart(session, await session.api.delete<StartedView>(path), flags.watch);
     }),
   );
+
+  const replace = withDryRun(
+    node
+      .command('replace')
+      .description(
+        'Puts a new node into the place of another: only its shards move, then it leaves the fleet.',
+      )
+      .argument('<id>', 'the node that leaves')
+      .argument('<id=url>', 'the node that comes, for example n5=http://10.0.0.5:7700', parseNode)
+      .option('--zone <zone>', 'failure zone of the node that comes (default: that of the other)')
+      .option('--weight <number>', 'its share of the shards (default: that of the other)', parseWeight)
+      .option('--key-file <file>', KEY_FILE),
+  );
+  addChangeOptions(replace).action(
+    run(async (session, id: string, named: NamedUrl, flags: AddFlags) => {
+      const { zone, weight } = flags;
+      const coming = { ...named, zone, weight };
+      if (flags.dryRun) return showPlan(session, { replace: [{ ...coming, replaces: id }] }, flags);
+      await session.confirm(`Replace node ${id} by ${named.id}: move all its shards there and take it out?`);
+      const key = findNodeKey(session.world.env, flags.keyFile) ?? undefined;
+      const path = `/nodes/${encodeURIComponent(id)}/replace`;
+      const body = { ...coming, key, ...changeOptions(flags) };
+      return finishStart(session, await session.api.post<StartedView>(path, body), flags.watch);
+    }),
+  );
+
+  const set = withDryRun(
+    node
+      .command('set')
+      .description('Changes the weight or the zone of a node, and moves what then belongs elsewhere.')
+      .argument('<id>', 'the node')
+      .option('--weight <number>', 'share of the shards relative to other nodes', parseWeight)
+      .option('--zone <zone>', 'failure zone; an empty one takes it away'),
+  );
+  addChangeOptions(set).action(
+    run(async (session, id: string, flags: AddFlags) => {
+      const zone = flags.zone === '' ? null : flags.zone;
+      const setting = { ...(zone !== undefined && { zone }), ...(flags.weight && { weight: flags.weight }) };
+      if (Object.keys(setting).length === 0) throw new CommandFailure('give --weight or --zone', EXIT.usage);
+      if (flags.dryRun) return showPlan(session, { set: [{ id, ...setting }] }, flags);
+      const path = `/nodes/${encodeURIComponent(id)}`;
+      const started = await session.api.patch<StartedView>(path, { ...setting, ...changeOptions(flags) });
+      return finishStart(session, started, flags.watch);
+    }),
+  );
+}
+
+function withDryRun(command: Command): Command {
+  return command.option('--dry-run', 'show the plan, change nothing', false);
 }
 
 function collectNode(text: string, before: NamedUrl[] | undefined): NamedUrl[] {
-  const equals = text.indexOf('=');
-  if (equals < 1 || equals === text.length - 1) {
-    throw new InvalidArgumentError('expected <id>=<url>, for example n4=http://10.0.0.4:7700');
-  }
-  return [...(before ?? []), { id: text.slice(0, equals), url: text.slice(equals + 1) }];
-}
-
-function parseWeight(text: string): number {
-  const weight = Number(text);
-  if (!(weight > 0 && weight <= 1_000))
-    throw new InvalidArgumentError('expected a number above 0, at most 1000');
-  return weight;
+  return [...(before ?? []), parseNode(text)];
 }

@@ -6,6 +6,7 @@ import { addIndexCommands } from './indexes.js';
 import { addNodeCommands } from './nodes.js';
 import { Output } from './output.js';
 import { addRebalanceCommands } from './rebalance.js';
+import { addReplicationCommand } from './replication.js';
 import { type Action, type GlobalOptions, parseDuration, Session, type Surroundings } from './session.js';
 import { addStatusCommand } from './status.js';
 import { addTaskCommands } from './tasks.js';
@@ -56,6 +57,7 @@ function buildProgram(world: Surroundings, run: Runner): Command {
   addStatusCommand(program, run);
   addNodeCommands(program, run);
   addRebalanceCommands(program, run);
+  addReplicationCommand(program, run);
   addVerifyCommands(program, run);
   addIndexCommands(program, run);
   addTaskCommands(program, run);

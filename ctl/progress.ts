@@ -2,8 +2,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandFailure, EXIT, type ExitCode } from './exit.js';
 import { formatBytes, formatTable } from './output.js';
+import { describeSize, formatDuration } from './plans.js';
 import type { Session } from './session.js';
-import type { ChangeHead, ChangeView, MoveView, ProgressView, RetentionView, StartedView } from './views.js';
+import type {
+  ChangeHead,
+  ChangeView,
+  MoveView,
+  PredictionView,
+  ProgressView,
+  RetentionView,
+  StartedView,
+} from './views.js';
 
 const POLL_INTERVAL_MS = 500;
 /** A paused change waits for somebody, but has not asked for anybody. */
@@ -44,7 +53,7 @@ export function formatMoves(moves: readonly MoveView[]): string[] {
       move.indexUid,
       move.shard,
       move.sourceNode,
-      move.targetNode,
+      move.kind === 'drop' ? '(dropped)' : move.targetNode,
       move.phase,
       move.attempt,
       `${move.documentsCopied}/${move.documentsTotal}`,
@@ -110,8 +119,18 @@ export function showChange(session: Session, view: ChangeView): void {
   if (view.error) lines.push(`  ${view.error}`);
   lines.push(...describeRetention(view.retention).map((line) => `  ${line}`));
   lines.push(...describePending(view).map((line) => `  ${line}`));
+  lines.push(...describeAccuracy(view).map((line) => `  ${line}`));
   if (view.moves.length > 0) lines.push('', ...formatMoves(view.moves));
   session.output.result(lines, view);
+}
+
+/** What was predicted, and what came of it. */
+function describeAccuracy({ predicted, actual }: ChangeView): string[] {
+  const line = (size: PredictionView, isEstimate: boolean) =>
+    `${describeSize(size, isEstimate)}, ${formatDuration(size.durationMs) ?? 'time unknown'}`;
+  return predicted && actual
+    ? [`predicted ${line(predicted, true)}`, `actual    ${line(actual, false)}`]
+    : [];
 }
 
 export function exitCodeOf(status: string): ExitCode {

@@ -43,6 +43,7 @@ export interface StatusView {
 
 export interface MoveView {
   id: string;
+  kind: 'copy' | 'drop';
   indexUid: string;
   shard: number;
   sourceNode: string | null;
@@ -58,6 +59,8 @@ export interface MoveView {
 export interface ChangeView {
   change: ChangeHead | null;
   progress: ProgressView | null;
+  predicted?: PredictionView | null;
+  actual?: PredictionView;
   moves: MoveView[];
   control?: ControlView | null;
   retention?: RetentionView;
@@ -106,6 +109,49 @@ export interface AuditView {
   }[];
   moves: (MoveView & { steps: StepView[] })[];
   movesTotal: number;
+}
+
+export interface PredictionView {
+  copies: number;
+  drops: number;
+  documents: number | null;
+  bytes: number | null;
+  durationMs: number | null;
+}
+
+export interface PlanReportView extends PredictionView {
+  summary: string;
+  warnings: string[];
+  samples: number;
+  skewBefore: number;
+  skewAfter: number;
+  lowestRedundancy: { replicas: number; wanted: number; indexUid: string; shard: number } | null;
+  nodes: {
+    id: string;
+    weight: number;
+    replicasBefore: number;
+    replicasAfter: number;
+    documentsIn: number | null;
+    bytesIn: number | null;
+  }[];
+  moves: {
+    kind: 'copy' | 'drop';
+    why: string;
+    indexUid: string;
+    shard: number;
+    sourceNode: string | null;
+    targetNode: string;
+    documents: number | null;
+    bytes: number | null;
+  }[];
+}
+
+export interface PlanView {
+  id: string;
+  name: string;
+  createdAt: string;
+  /** Only in lists. */
+  report?: Omit<PlanReportView, 'moves' | 'nodes'>;
 }
 
 export interface StartedView {

@@ -1,23 +1,13 @@
 // What topologyChange takes, says and listens to. Types only: validation is an activity, for the plain Temporal CLI
 // starts workflows too.
 import type { ChangeControl } from '../shared/core/change-control.js';
+import type { ChangeEdits, ChangeKind, ChangeRequest, NewNode } from '../shared/core/change-edits.js';
 import type { ChangeOptions } from '../shared/core/change-options.js';
 import type { NodeId } from '../shared/core/topology.js';
 
-export interface ChangeNode {
-  id: NodeId;
-  url: string;
-  zone?: string | null;
-  weight?: number;
-}
+export type ChangeNode = NewNode;
 
-export interface ChangeInput {
-  kind: 'add' | 'remove' | 'drain' | 'rebalance' | 'rollback';
-  nodes?: ChangeNode[] | NodeId[];
-  /** For `rollback`: the change, or one move of it. */
-  change?: string;
-  move?: string;
-  options?: ChangeOptions;
+export interface ChangeInput extends ChangeRequest {
   /** Only set by continue-as-new. */
   resume?: ChangeResume;
 }
@@ -53,7 +43,11 @@ export interface MoveCounts {
 /** What validateChange made of the input: everything is there. */
 export interface ValidatedChange {
   changeId: string;
-  kind: ChangeInput['kind'];
+  kind: ChangeKind;
+  edits: ChangeEdits;
+  /** The saved plan that is run as it is, or null. */
+  planId: string | null;
+  /** Those that come, and those that give up everything they hold. */
   added: ChangeNode[];
   removed: NodeId[];
   /** What a rollback takes back; null for every other kind. */

@@ -1,5 +1,6 @@
 // What operators decide, as the activities of the workflows that hear it: the store knows, the record says who and when.
 import type { ChangeControl } from '../../shared/core/change-control.js';
+import { editsOf, releasedNodes } from '../../shared/core/change-edits.js';
 import type { MoveSelection } from '../../shared/io/store-control.js';
 import type { MoveToStart } from '../../workflows/messages.js';
 import type { ActivityDeps } from '../deps.js';
@@ -57,8 +58,8 @@ export function createDecisionActivities(deps: ActivityDeps) {
     /** Ends the changes that keep nothing any more; a removed node leaves the fleet here. Answers how many ended. */
     async closeRetained(): Promise<number> {
       let closed = 0;
-      for (const { id, kind, input } of await store.listRetainedOut()) {
-        const leaving = kind === 'remove' ? (input.nodes as string[]) : [];
+      for (const { id, input } of await store.listRetainedOut()) {
+        const leaving = releasedNodes(editsOf(input));
         const { kept, serving } = await store.countReplicas(leaving);
         if (kept + serving > 0) continue;
         await releaseNodes(deps, id, leaving);

@@ -1,51 +1,77 @@
-// The plan of a change: the smallest diff between the committed replicas and the target, written down as moves.
-import { planMoves } from '../../shared/core/plan.js';
-import { shardFilter } from '../../shared/core/topology.js';
+// The plan of a change: the smallest diff between the committed replicas and the target, or a saved plan as it is,
+// written down as moves with what they are expected to bring.
+import type { Plan } from '../../shared/core/plan.js';
+import { basisOf, describeHolders } from '../../shared/core/plan-basis.js';
+import { type PlanReport, predictionOf } from '../../shared/core/plan-report.js';
+import type { Topology } from '../../shared/core/topology.js';
+import { estimatePlan, planEdits } from '../../shared/io/plan-estimate.js';
 import type { NewMove } from '../../shared/io/store.js';
 import { moveIdOf, type ValidatedChange } from '../../workflows/messages.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
 
-/** Plans against one epoch; again when the topology changed before the plan was saved. */
+/** Plans against one epoch; again when the topology changed before the plan was saved. Answers what stands planned. */
 export async function planChange(
   deps: ActivityDeps,
   change: ValidatedChange,
   beat: Beat,
 ): Promise<{ moves: number; documents: number }> {
-  // A change is planned once: what a dead worker planned stands, moves of it may be under way.
-  const known = await deps.store.readChange(change.changeId);
-  if (known !== null && known.plannedAt !== null)
-    return { moves: known.plannedMoves, documents: known.plannedDocuments };
-  for (const id of change.removed)
-    await deps.store.setNodeState(id, 'draining', `change ${change.changeId} drains ${id}`);
-  await demoteDead(deps, change);
   for (;;) {
-    const topology = await deps.store.readTopology();
-    const plan = planMoves({
-      topology,
-      desiredNodes: topology.nodes.filter((node) => node.state === 'active').map((node) => node.id),
-      hash: deps.hash,
-    });
-    if (plan.refusal !== null) throw finalFailure('InvalidInput', plan.refusal);
-    beat.report({ phase: 'planning', moves: plan.moves.length });
-    const moves: NewMove[] = plan.moves.map((move, ordinal) => ({
-      id: moveIdOf(change.changeId, ordinal),
-      ...move,
-    }));
-    const documents = await countDocuments(deps, moves);
-    if (await deps.store.planMoves(change.changeId, topology.epoch, moves, documents))
-      return { moves: moves.length, documents };
-    await beat.sleep(20);
-    const planned = await deps.store.readChange(change.changeId);
-    if (planned !== null && planned.plannedAt !== null)
-      return { moves: planned.plannedMoves, documents: planned.plannedDocuments };
-    if (planned !== null && planned.finishedAt !== null)
+    // A change is planned once: what a dead worker planned stands, moves of it may be under way.
+    const known = await deps.store.readChange(change.changeId);
+    if (known !== null && known.plannedAt !== null)
+      return { moves: known.plannedMoves, documents: known.plannedDocuments };
+    if (known !== null && known.finishedAt !== null)
       throw finalFailure(
         'Conflict',
-        `change ${change.changeId} is ${planned.status}: it is not planned any more`,
+        `change ${change.changeId} is ${known.status}: it is not planned any more`,
       );
+    await deps.store.makeEdits(change.changeId, change.edits);
+    await demoteDead(deps, change);
+    const topology = await deps.store.readTopology();
+    const report = await reportFor(deps, change, topology);
+    beat.report({ phase: 'planning', moves: report.moves.length });
+    const moves = report.moves.map(
+      ({ documents, bytes, why: _why, ...move }, ordinal): NewMove => ({
+        id: moveIdOf(change.changeId, ordinal),
+        ...move,
+        plannedDocuments: documents,
+        plannedBytes: bytes,
+      }),
+    );
+    const documents = moves.reduce((sum, move) => sum + (move.plannedDocuments ?? 0), 0);
+    await deps.store.planMoves(change.changeId, topology.epoch, moves, documents, predictionOf(report));
+    await beat.sleep(20);
   }
+}
+
+async function reportFor(
+  deps: ActivityDeps,
+  change: ValidatedChange,
+  topology: Topology,
+): Promise<PlanReport> {
+  if (change.planId !== null) return savedReport(deps, change.planId, topology);
+  const plan: Plan = await planEdits(deps, topology, change.edits);
+  if (plan.refusal !== null) throw finalFailure('InvalidInput', plan.refusal);
+  const client = (node: string) => deps.nodes.client(node);
+  return estimatePlan({ ...deps, client }, topology, change.edits, plan, {
+    concurrency: change.options.concurrency,
+    documentsPerSecond: change.options.copyDocumentsPerSecond,
+  });
+}
+
+/** The nodes were compared when the change was validated; since then the change itself has edited them. */
+async function savedReport(deps: ActivityDeps, planId: string, topology: Topology): Promise<PlanReport> {
+  const plan = await deps.store.readPlan(planId);
+  if (plan === null) throw finalFailure('InvalidInput', `The plan \`${planId}\` was deleted.`);
+  const changes = describeHolders(plan.basis, basisOf(topology, deps.hash));
+  if (changes.length > 0)
+    throw finalFailure(
+      'InvalidInput',
+      `The topology has changed while the plan \`${plan.name}\` began: ${changes.join('; ')}. Plan again.`,
+    );
+  return plan.report;
 }
 
 /** A node that leaves and does not answer is read from by nobody: its shards are copied from their other replicas. */
@@ -58,24 +84,4 @@ async function demoteDead(deps: ActivityDeps, change: ValidatedChange): Promise<
       await deps.store.demoteNode(id, `change ${change.changeId}: ${(error as Error).message}`);
     }
   }
-}
-
-/** How many documents the moves have to bring, asked of the nodes that they are read from. */
-async function countDocuments(deps: ActivityDeps, moves: readonly NewMove[]): Promise<number> {
-  const topology = await deps.store.readTopology();
-  let total = 0;
-  for (const move of moves) {
-    if (move.kind === 'drop') continue;
-    const index = topology.indexes.find((candidate) => candidate.incarnation === move.incarnation);
-    const name = index?.physicalNames[move.copyFrom];
-    if (name === undefined) continue;
-    const client = await deps.nodes.client(move.copyFrom);
-    const answer = await client.json<{ total: number }>({
-      method: 'POST',
-      path: `/indexes/${name}/documents/fetch`,
-      body: JSON.stringify({ limit: 0, filter: shardFilter([move.shard]) }),
-    });
-    total += answer.total;
-  }
-  return total;
 }

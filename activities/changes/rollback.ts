@@ -1,4 +1,5 @@
 // A rollback as a change of its own: which moves it takes back, and what becomes of the nodes.
+import { editsOf, releasedNodes } from '../../shared/core/change-edits.js';
 import type { ValidatedChange } from '../../workflows/messages.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
@@ -21,7 +22,7 @@ export async function requireRollback(
   const changeId = move?.changeId ?? input.change!;
   const change = await store.readChange(changeId);
   if (change === null) throw finalFailure('InvalidInput', `there is no change "${changeId}"`);
-  if (move !== null && change.kind === 'remove')
+  if (move !== null && releasedNodes(editsOf(change.input)).length > 0)
     throw finalFailure(
       'InvalidInput',
       `change ${changeId} removes a node, which cannot keep one shard: roll the whole change back`,
@@ -48,17 +49,8 @@ export async function planRollback(
       'InvalidInput',
       'what was to be rolled back is kept no longer: its retention has just ended',
     );
-  for (const id of await leavingNodes(deps, rollback))
-    await store.setNodeState(id, 'active', `change ${change.changeId} rolls ${rollback.changeId} back`);
+  if (rollback.moveId === null) await store.takeBackEdits(rollback.changeId);
   return { moves, documents: 0 };
-}
-
-/** Of a whole change that is taken back: the nodes that it had emptied. */
-async function leavingNodes({ store }: ActivityDeps, rollback: Rollback): Promise<string[]> {
-  const taken = rollback.moveId === null ? await store.readChange(rollback.changeId) : null;
-  if (taken?.kind !== 'remove' && taken?.kind !== 'drain') return [];
-  const { nodes } = await store.readTopology();
-  return (taken.input.nodes as string[]).filter((id) => nodes.some((node) => node.id === id));
 }
 
 /** A rollback that took nothing back leaves the change that it was about as it was. */
@@ -70,8 +62,7 @@ export async function abandonRollback(
   const { store } = deps;
   await store.closeRollback(change.changeId);
   if ((await store.readChange(rollback.changeId))?.status === 'rolled-back') return;
-  for (const id of await leavingNodes(deps, rollback))
-    await store.setNodeState(id, 'drained', `change ${change.changeId} took nothing back`);
+  if (rollback.moveId === null) await store.makeEditsAgain(rollback.changeId);
 }
 
 /** Nodes that the change had added hold nothing now: they get nothing new until an operator says so. */
@@ -83,8 +74,9 @@ export async function finishRollback(
   const { store } = deps;
   await store.closeRollback(change.changeId);
   const taken = rollback.moveId === null ? await store.readChange(rollback.changeId) : null;
-  if (taken?.kind !== 'add') return;
-  for (const { id } of taken.input.nodes as { id: string }[])
+  if (taken === null) return;
+  const edits = editsOf(taken.input);
+  for (const { id } of edits.add)
     if ((await store.countReplicas([id])).serving === 0)
       await store.setNodeState(id, 'drained', `change ${change.changeId} rolled ${taken.id} back`);
 }

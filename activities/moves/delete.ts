@@ -1,4 +1,5 @@
 // Delete: `deleting` is committed first, then the node's stream deletes the shard's documents, then the row goes.
+import { editsOf, releasedNodes } from '../../shared/core/change-edits.js';
 import type { NodeId } from '../../shared/core/topology.js';
 import type { MoveRow } from '../../shared/io/store.js';
 import type { Beat } from '../beat.js';
@@ -56,7 +57,7 @@ async function awaitDeletion(
   beat: Beat,
 ): Promise<number> {
   const change = await deps.store.readChange(move.changeId);
-  const isLeaving = change?.kind === 'remove' && (change.input.nodes as NodeId[]).includes(node);
+  const isLeaving = change !== null && releasedNodes(editsOf(change.input)).includes(node);
   if (!isLeaving) return Number((await awaitControl(deps, controlId, beat)).deleted ?? 0);
   for (;;) {
     const [control] = await deps.store.readControls([controlId]);

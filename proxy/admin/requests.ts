@@ -1,54 +1,65 @@
 // What the admin API accepts: shapes by zod, then what must hold against the topology. Refusals name what and why.
 import { z } from 'zod';
+import type { ChangeEdits } from '../../shared/core/change-edits.js';
 import { ApiError } from '../../shared/core/errors.js';
-import { NODE_ID, NODE_ID_RULE, nodeUrlProblem, normalizeNodeUrl } from '../../shared/core/node-address.js';
-import type { NodeId, Scoring, Topology } from '../../shared/core/topology.js';
+import { judgeEdits } from '../../shared/core/judge-edits.js';
+import type { Scoring, Topology } from '../../shared/core/topology.js';
+import {
+  editsSchema,
+  newNodeSchema,
+  optionFields,
+  replacementSchema,
+  replicationSchema,
+} from '../../shared/io/change-schema.js';
 
-const options = {
-  retentionMs: z.number().int().min(0).optional(),
-  concurrency: z.number().int().min(1).max(64).optional(),
-  copyChunkDocuments: z.number().int().min(1).max(100_000).optional(),
-  copyDocumentsPerSecond: z.number().int().min(1).optional(),
-  nodeConcurrency: z.number().int().min(1).max(64).optional(),
-  approve: z.boolean().optional(),
-  stepDeadlineMs: z.number().int().min(1_000).optional(),
-};
-
-const nodeId = z.string().regex(NODE_ID, NODE_ID_RULE);
-
-const nodeUrl = z.string().transform((text, ctx) => {
-  const problem = nodeUrlProblem(text);
-  if (problem !== null) {
-    ctx.addIssue(problem);
-    return z.NEVER;
-  }
-  return normalizeNodeUrl(text);
-});
-
+const key = z.string().min(1).nullish();
+const keyedNode = newNodeSchema.extend({ key });
+const keyedReplacement = replacementSchema.extend({ key });
 const addSchema = z.strictObject({
-  nodes: z
-    .array(
-      z.strictObject({
-        id: nodeId,
-        url: nodeUrl,
-        zone: z.string().min(1).max(64).nullish(),
-        weight: z.number().positive().max(1_000).optional(),
-        key: z.string().min(1).nullish(),
-      }),
-    )
-    .min(1, 'must name at least one node'),
-  ...options,
+  nodes: z.array(keyedNode).min(1, 'must name at least one node'),
+  ...optionFields,
 });
-const optionsSchema = z.strictObject(options);
+const replaceSchema = newNodeSchema.extend({ key, ...optionFields });
+const setSchema = z.strictObject({
+  zone: z.string().min(1).max(64).nullish(),
+  weight: z.number().positive().max(1_000).optional(),
+  ...optionFields,
+});
+const replicationRequest = z.strictObject({
+  replication: z.array(replicationSchema).min(1, 'must set at least one replication factor'),
+  ...optionFields,
+});
+const rebalanceSchema = z.strictObject({
+  plan: z.string().min(1).optional(),
+  edits: editsSchema(keyedNode, keyedReplacement).optional(),
+  /** Of all nodes that a plan brings. */
+  key,
+  ...optionFields,
+});
+const planSchema = z.strictObject({
+  edits: editsSchema(newNodeSchema, replacementSchema).default({}),
+  save: z.boolean().default(false),
+  name: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+      'must be letters, digits, dots, hyphens and underscores, at most 64',
+    )
+    .optional(),
+  ...optionFields,
+});
+const optionsSchema = z.strictObject(optionFields);
 const numberText = z.string().regex(/^\d+$/, 'must be a number').transform(Number).optional();
 const truthText = z
   .enum(['true', 'false'])
   .transform((text) => text === 'true')
   .optional();
 const optionsQuerySchema = z
-  .strictObject(
-    Object.fromEntries(Object.keys(options).map((key) => [key, key === 'approve' ? truthText : numberText])),
-  )
+  .strictObject({
+    ...Object.fromEntries(Object.keys(optionFields).map((name) => [name, numberText])),
+    approve: truthText,
+    allowFewerZones: truthText,
+  })
   .pipe(optionsSchema);
 const indexSchema = z.strictObject({ scoring: z.enum(['dfs']).nullable() });
 const count = z.number().int().min(1).max(64);
@@ -63,9 +74,30 @@ const decisionSchema = z.strictObject({
 
 export type AddRequest = z.output<typeof addSchema>;
 export type OptionsRequest = z.output<typeof optionsSchema>;
+export type RebalanceRequest = z.output<typeof rebalanceSchema>;
 
 export function readAddRequest(body: unknown): AddRequest {
   return parse(addSchema, body);
+}
+
+export function readReplaceRequest(body: unknown): z.output<typeof replaceSchema> {
+  return parse(replaceSchema, body);
+}
+
+export function readSetRequest(body: unknown): z.output<typeof setSchema> {
+  return parse(setSchema, body);
+}
+
+export function readReplicationRequest(body: unknown): z.output<typeof replicationRequest> {
+  return parse(replicationRequest, body);
+}
+
+export function readRebalanceRequest(body: unknown): RebalanceRequest {
+  return parse(rebalanceSchema, body ?? {});
+}
+
+export function readPlanRequest(body: unknown): z.output<typeof planSchema> {
+  return parse(planSchema, body ?? {});
 }
 
 /** The options of a change; a request without a body means none. */
@@ -100,52 +132,14 @@ function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   );
 }
 
-function refused(message: string): ApiError {
+export function refused(message: string): ApiError {
   return new ApiError('miroir_invalid_change', message);
 }
 
-/**
- * Refuses nodes that are in the fleet already or named twice. A node that a dead change left `joining` may be added
- * again.
- */
-export function checkAddition(topology: Topology, nodes: AddRequest['nodes']): void {
-  const ids = new Set<NodeId>();
-  const urls = new Map<string, NodeId>();
-  for (const node of nodes) {
-    const known = topology.nodes.find((other) => other.id === node.id);
-    if (known && !(known.state === 'joining' && known.url === node.url)) {
-      throw refused(
-        `Node \`${node.id}\` is already in the fleet (${known.state}, at ${publicUrl(known.url)}). ` +
-          'Choose another id, or remove that node first.',
-      );
-    }
-    if (ids.has(node.id)) throw refused(`Node \`${node.id}\` is named twice. Give each node its own id.`);
-    ids.add(node.id);
-    const holder = topology.nodes.find((one) => one.id !== node.id && one.url === node.url);
-    const other = holder?.id ?? urls.get(node.url);
-    if (other !== undefined) {
-      throw refused(
-        `Nodes \`${other}\` and \`${node.id}\` have the same URL ${node.url}. One node has one id.`,
-      );
-    }
-    urls.set(node.url, node.id);
-  }
-}
-
-/** Refuses to take away a node that is unknown, or whose replicas the others could not hold. */
-export function checkDeparture(topology: Topology, id: NodeId, verb: 'remove' | 'drain'): void {
-  if (!topology.nodes.some((node) => node.id === id)) {
-    const known = topology.nodes.map((node) => `\`${node.id}\``).join(', ') || 'none';
-    throw refused(`There is no node \`${id}\`. The fleet's nodes are: ${known}.`);
-  }
-  const left = topology.nodes.filter((node) => node.id !== id && node.state === 'active');
-  if (left.length >= topology.replicationFactor) return;
-  const missing = topology.replicationFactor - left.length;
-  throw refused(
-    `Cannot ${verb} node \`${id}\`: ${left.length} active ${left.length === 1 ? 'node' : 'nodes'} would be left, ` +
-      `and each shard needs ${topology.replicationFactor} replicas on different nodes. ` +
-      `Add ${missing} more ${missing === 1 ? 'node' : 'nodes'} first with \`miroir-ctl node add\`.`,
-  );
+/** Refuses what cannot be made of this topology, before a workflow is started for it. */
+export function checkEdits(topology: Topology, edits: ChangeEdits, options: OptionsRequest): void {
+  const refusal = judgeEdits(topology, edits, options);
+  if (refusal !== null) throw refused(refusal);
 }
 
 /** A node's URL as it may be shown. */

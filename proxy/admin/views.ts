@@ -1,4 +1,5 @@
 // The fleet as the admin API shows it: nodes, indexes, changes. Pure: what was read goes in, JSON comes out.
+import type { Prediction } from '../../shared/core/plan-report.js';
 import type { ReplicaState, Scoring, Topology, TopologyIndex } from '../../shared/core/topology.js';
 import type { ChangeRow, MoveRow, StreamPosition } from '../../shared/io/store.js';
 import { publicUrl } from './requests.js';
@@ -187,5 +188,20 @@ export function sumProgress(change: ChangeRow, moves: readonly MoveRow[], nowMs:
     bytesCopied: moves.reduce((sum, move) => sum + move.bytesCopied, 0),
     documentsPerSecond: copyRate(moves, nowMs),
     lastError: troubled?.lastError ?? null,
+  };
+}
+
+/** What a change has done so far, to be held against its prediction; the time as soon as a move has flipped. */
+export function sumActual(moves: readonly MoveRow[]): Prediction {
+  const flipped = moves.filter((move) => move.flippedAt !== null);
+  const copies = flipped.filter((move) => move.kind === 'copy');
+  const started = moves.flatMap((move) => (move.startedAt === null ? [] : [Date.parse(move.startedAt)]));
+  const flips = flipped.map((move) => Date.parse(move.flippedAt!));
+  return {
+    copies: copies.length,
+    drops: flipped.length - copies.length,
+    documents: copies.reduce((sum, move) => sum + move.documentsCopied, 0),
+    bytes: copies.reduce((sum, move) => sum + move.bytesCopied, 0),
+    durationMs: flips.length === 0 ? null : Math.max(0, Math.max(...flips) - Math.min(...started)),
   };
 }

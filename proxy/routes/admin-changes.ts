@@ -1,22 +1,22 @@
-// The admin API's changes: add, remove and drain nodes, rebalance, and act on moves that wait. Each answers at once
+// The admin API's changes: add, remove, drain, replace and set nodes, set replication, rebalance, and act on moves that wait. Each answers at once
 // with the change's id; the work is Temporal's.
-import type { FastifyInstance, FastifyReply } from 'fastify';
-import type { ChangeOptions } from '../../shared/core/change-options.js';
+import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
-import { findNode, type Topology } from '../../shared/core/topology.js';
 import type { ChangeInput } from '../../shared/io/changes.js';
-import type { ChangeRow, NodeSecrets, Store } from '../../shared/io/store.js';
+import type { ChangeRow } from '../../shared/io/store.js';
 import {
-  type AddRequest,
-  checkAddition,
-  checkDeparture,
-  type OptionsRequest,
   readAddRequest,
   readOptions,
   readOptionsQuery,
+  readRebalanceRequest,
+  readReplaceRequest,
+  readReplicationRequest,
+  readSetRequest,
+  refused,
 } from '../admin/requests.js';
+import { startChange, startPlan, withoutKeys } from '../admin/start-change.js';
 import { nextStepsOf } from '../admin/status.js';
-import { sumProgress } from '../admin/views.js';
+import { sumActual, sumProgress } from '../admin/views.js';
 import type { AdminContext } from './admin.js';
 
 const bodyless = { config: { bodyless: true } };
@@ -24,48 +24,47 @@ const bodyless = { config: { bodyless: true } };
 export function registerChangeRoutes(admin: FastifyInstance, ctx: AdminContext): void {
   const { store, changes } = ctx;
 
-  async function start(reply: FastifyReply, input: ChangeInput) {
-    const started = await changes.start(input);
-    ctx.log.info({ kind: input.kind, change: started.changeId }, 'a change was started');
-    return reply.code(202).send({
-      ...started,
-      kind: input.kind,
-      nextSteps: ['miroir-ctl rebalance status --watch'],
-    });
-  }
-
   admin.post('/nodes', async (request, reply) => {
     const { nodes, ...options } = readAddRequest(request.body);
-    const topology = await store.readTopology();
-    checkAddition(topology, nodes);
-    const takeBack = await putKeys(store, topology, nodes);
-    const open = nodes.map(({ key: _key, ...node }) => withoutUndefined(node));
-    try {
-      return await start(reply, withOptions({ kind: 'add', nodes: open }, options));
-    } catch (error) {
-      // The change that is in progress may be adding the same node.
-      await takeBack();
-      throw error;
-    }
+    return startChange(ctx, reply, { kind: 'add', nodes: withoutKeys(nodes) }, options, nodes);
   });
 
-  admin.delete<{ Params: { id: string } }>('/nodes/:id', async (request, reply) => {
-    const { id } = request.params;
-    const options = readOptionsQuery(request.query);
-    checkDeparture(await store.readTopology(), id, 'remove');
-    return start(reply, withOptions({ kind: 'remove', nodes: [id] }, options));
-  });
-
-  admin.post<{ Params: { id: string } }>('/nodes/:id/drain', bodyless, async (request, reply) => {
-    const { id } = request.params;
-    const options = readOptions(request.body);
-    checkDeparture(await store.readTopology(), id, 'drain');
-    return start(reply, withOptions({ kind: 'drain', nodes: [id] }, options));
-  });
-
-  admin.post('/rebalance', bodyless, async (request, reply) =>
-    start(reply, withOptions({ kind: 'rebalance', nodes: [] }, readOptions(request.body))),
+  admin.delete<{ Params: { id: string } }>('/nodes/:id', async (request, reply) =>
+    startChange(ctx, reply, { kind: 'remove', nodes: [request.params.id] }, readOptionsQuery(request.query)),
   );
+
+  admin.post<{ Params: { id: string } }>('/nodes/:id/drain', bodyless, async (request, reply) =>
+    startChange(ctx, reply, { kind: 'drain', nodes: [request.params.id] }, readOptions(request.body)),
+  );
+
+  admin.post<{ Params: { id: string } }>('/nodes/:id/replace', async (request, reply) => {
+    const { id, url, zone, weight, key, ...options } = readReplaceRequest(request.body);
+    const node = { id, url, zone, weight, replaces: request.params.id };
+    const input: ChangeInput = { kind: 'replace', nodes: withoutKeys([node]) };
+    return startChange(ctx, reply, input, options, [{ ...node, key }]);
+  });
+
+  admin.patch<{ Params: { id: string } }>('/nodes/:id', async (request, reply) => {
+    const { zone, weight, ...options } = readSetRequest(request.body);
+    const input: ChangeInput = { kind: 'set', nodes: withoutKeys([{ id: request.params.id, zone, weight }]) };
+    return startChange(ctx, reply, input, options);
+  });
+
+  admin.post('/replication', async (request, reply) => {
+    const { replication, ...options } = readReplicationRequest(request.body);
+    return startChange(ctx, reply, { kind: 'set-replication', replication }, options);
+  });
+
+  admin.post('/rebalance', bodyless, async (request, reply) => {
+    const { plan, edits, key, ...options } = readRebalanceRequest(request.body);
+    if (plan !== undefined && edits !== undefined)
+      throw refused('A plan brings its own `edits`: give one of both.');
+    if (plan !== undefined) return startPlan(ctx, reply, plan, options, key ?? null);
+    if (edits === undefined) return startChange(ctx, reply, { kind: 'rebalance', nodes: [] }, options);
+    const coming = [...(edits.add ?? []), ...(edits.replace ?? [])];
+    const open = { ...edits, add: withoutKeys(edits.add ?? []), replace: withoutKeys(edits.replace ?? []) };
+    return startChange(ctx, reply, { kind: 'rebalance', edits: open }, options, coming);
+  });
 
   async function viewChange(change: ChangeRow | null, live: boolean) {
     if (change === null) return { change: null, progress: null, moves: [], nextSteps: [] };
@@ -73,6 +72,8 @@ export function registerChangeRoutes(admin: FastifyInstance, ctx: AdminContext):
     return {
       change,
       progress: sumProgress(change, moves, Date.now()),
+      predicted: change.predicted,
+      actual: sumActual(moves),
       moves,
       control: await store.readControl(change.id),
       retention: await store.readRetention(change.id),
@@ -108,37 +109,4 @@ export function registerChangeRoutes(admin: FastifyInstance, ctx: AdminContext):
     const run = { id, runId: id, status, startedAt, finishedAt };
     return { change: run, progress: null, moves: [], nextSteps: [], ...seen };
   });
-}
-
-/**
- * Keeps the nodes' keys, before the workflow starts and beside it: its input can be read by everyone who may see
- * workflows. Answers how to undo it.
- */
-async function putKeys(
-  store: Store,
-  topology: Topology,
-  nodes: AddRequest['nodes'],
-): Promise<() => Promise<void>> {
-  const known = await store.readNodeSecrets();
-  const replaced: [string, NodeSecrets][] = [];
-  for (const { id, key } of nodes) {
-    const before = known[id] ?? { adminKey: null, dataKey: null };
-    // Without a key: that of a node which is joining stays, one that an earlier attempt left behind does not.
-    const adminKey = key ?? (findNode(topology, id) ? before.adminKey : null);
-    if (adminKey === before.adminKey) continue;
-    replaced.push([id, before]);
-    await store.putNodeSecrets(id, { adminKey, dataKey: before.dataKey });
-  }
-  return async () => {
-    for (const [id, before] of replaced) await store.putNodeSecrets(id, before);
-  };
-}
-
-function withOptions(input: ChangeInput, options: OptionsRequest): ChangeInput {
-  const chosen: ChangeOptions = withoutUndefined(options);
-  return Object.keys(chosen).length === 0 ? input : { ...input, options: chosen };
-}
-
-function withoutUndefined<T extends object>(value: T): T {
-  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
 }

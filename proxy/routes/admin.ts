@@ -16,6 +16,7 @@ import type { ProxyContext } from '../context.js';
 import { readScoring } from '../search/scoring.js';
 import { registerChangeRoutes } from './admin-changes.js';
 import { registerControlRoutes } from './admin-control.js';
+import { registerPlanRoutes } from './admin-plans.js';
 import { registerVerifyRoutes } from './admin-verify.js';
 
 export type AdminContext = ProxyContext & { changes: ChangeStarter; verifications: VerificationStarter };
@@ -30,6 +31,7 @@ export async function registerAdminRoutes(app: FastifyInstance, ctx: AdminContex
       registerViews(admin, ctx);
       registerChangeRoutes(admin, ctx);
       registerControlRoutes(admin, ctx);
+      registerPlanRoutes(admin, ctx);
       registerVerifyRoutes(admin, ctx);
     },
     { prefix: '/_miroir' },

@@ -14,4 +14,6 @@ export interface ChangeOptions {
   copyDocumentsPerSecond?: number;
   /** How long one step of a move may fail and be tried again before it needs attention. */
   stepDeadlineMs?: number;
+  /** Do not refuse a change after which replicas lie in fewer zones. */
+  allowFewerZones?: boolean;
 }

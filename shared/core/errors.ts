@@ -43,6 +43,8 @@ const CODES: Record<string, readonly [number, ErrorType]> = {
   miroir_lease_lost: [503, 'system'],
   miroir_node_unreachable: [502, 'system'],
   miroir_not_supported: [501, 'invalid_request'],
+  miroir_plan_not_found: [404, 'invalid_request'],
+  miroir_plan_outdated: [409, 'invalid_request'],
   miroir_reserved_field: [400, 'invalid_request'],
   miroir_shards_unavailable: [503, 'system'],
   miroir_store_unavailable: [503, 'system'],

@@ -3,21 +3,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, Connection } from '@temporalio/client';
 import type { ThrottleInput } from '../core/change-control.js';
-import type { ChangeOptions } from '../core/change-options.js';
+import { type ChangeRequest, describeEdits, editsOf } from '../core/change-edits.js';
 import { ApiError } from '../core/errors.js';
-import type { NodeId } from '../core/topology.js';
-import type { ChangeKind, NodeInput } from './store.js';
 
-/** The input of the workflow `topologyChange`. Never a key: it is readable by everyone who may read workflows. */
-export interface ChangeInput {
-  kind: ChangeKind;
-  /** For `add` the nodes, for `remove` and `drain` their ids, for `rebalance` nothing. */
-  nodes: NodeInput[] | NodeId[];
-  /** For `rollback`: a whole change, or one move. */
-  change?: string;
-  move?: string;
-  options?: ChangeOptions;
-}
+export type ChangeInput = ChangeRequest;
 
 export const CHANGE_ACTIONS = [
   'pause',
@@ -121,7 +110,7 @@ export class TemporalChanges implements ChangeStarter {
 
   private async startOnce(input: ChangeInput): Promise<StartedChange> {
     const workflowId = changeWorkflowId(this.target.clusterId);
-    const names = input.nodes.map((node) => (typeof node === 'string' ? node : node.id));
+    const summary = input.plan === undefined ? describeEdits(editsOf(input)) : `plan ${input.plan}`;
     return this.call(this.deadlineMs, async (client) => {
       const handle = await client.workflow.start('topologyChange', {
         workflowId,
@@ -129,7 +118,7 @@ export class TemporalChanges implements ChangeStarter {
         workflowIdConflictPolicy: 'FAIL',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
         args: [input],
-        staticSummary: [input.kind, ...names].join(' ').slice(0, 200),
+        staticSummary: (summary || input.kind).slice(0, 200),
       });
       return { changeId: handle.firstExecutionRunId, workflowId };
     });

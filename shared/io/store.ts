@@ -1,12 +1,15 @@
 // The state store's port: topology with epochs, journal, streams, moves, leases, tasks. All methods are
 // asynchronous; every method is one transaction. Numbers that rise (epoch, seq, generation) never go back.
+import type { ChangeKind, ChangeRequest } from '../core/change-edits.js';
 import type { EntryMeta, EntryPart, TaskRow, TaskStatus } from '../core/entries.js';
 import type { MeilisearchError } from '../core/errors.js';
 import type { MoveKind, MoveReason, PlannedMove } from '../core/plan.js';
+import type { Prediction } from '../core/plan-report.js';
 import type { NodeId, NodeState, ReplicaState, Topology, TopologyNode } from '../core/topology.js';
 import type { ControlStore } from './store-control.js';
 import type { CopyStore } from './store-copies.js';
 import type { FieldsStore } from './store-fields.js';
+import type { PlanStore } from './store-plans.js';
 import type { ScoringStore } from './store-scoring.js';
 import type { VerificationStore } from './store-verifications.js';
 
@@ -176,7 +179,7 @@ export interface ReplayStep {
 
 // ---- changes and moves ---------------------------------------------------------------------------------------
 
-export type ChangeKind = 'add' | 'remove' | 'drain' | 'rebalance' | 'rollback';
+export type { ChangeKind };
 /** `retaining`: everything is moved, sources are kept for a rollback, and the next change may begin. */
 export type ChangeStatus =
   | 'running'
@@ -192,7 +195,8 @@ export type ChangeStatus =
 export interface ChangeRow {
   id: string;
   kind: ChangeKind;
-  input: Record<string, unknown>;
+  /** With its edits, those of a saved plan too. */
+  input: ChangeRequest;
   runId: string;
   status: ChangeStatus;
   startedAt: string;
@@ -202,6 +206,7 @@ export interface ChangeRow {
   plannedAt: string | null;
   /** The fewest documents that any plan would have to copy. */
   plannedDocuments: number;
+  predicted: Prediction | null;
 }
 
 export type MovePhase =
@@ -228,11 +233,16 @@ export interface NewMove extends Omit<PlannedMove, 'kind' | 'reason'> {
   /** `copy` unless said. */
   kind?: MoveKind;
   reason?: MoveReason;
+  /** What the plan says that it brings; null or left out where unknown. */
+  plannedDocuments?: number | null;
+  plannedBytes?: number | null;
 }
 
 export interface MoveRow extends PlannedMove {
   id: string;
   changeId: string;
+  plannedDocuments: number | null;
+  plannedBytes: number | null;
   phase: MovePhase;
   /** How often it has begun from nothing, with a snapshot; later steps that are tried again do not count. */
   attempt: number;
@@ -278,7 +288,13 @@ export interface StoreCounts {
   journalPayloadBytes: number;
 }
 
-export interface Store extends ControlStore, CopyStore, FieldsStore, VerificationStore, ScoringStore {
+export interface Store
+  extends ControlStore,
+    CopyStore,
+    FieldsStore,
+    PlanStore,
+    VerificationStore,
+    ScoringStore {
   close(): Promise<void>;
 
   /** Creates the cluster row when there is none; answers the current topology. */
@@ -392,14 +408,20 @@ export interface Store extends ControlStore, CopyStore, FieldsStore, Verificatio
   openChange(change: {
     id: string;
     kind: ChangeKind;
-    input: Record<string, unknown>;
+    input: Partial<ChangeRequest>;
     runId: string;
   }): Promise<ChangeRow>;
   readChange(id: string): Promise<ChangeRow | null>;
   readLatestChange(): Promise<ChangeRow | null>;
   setChangeStatus(id: string, status: ChangeStatus): Promise<void>;
   /** Once a change: false when the epoch has passed, or when the change has a plan already. */
-  planMoves(changeId: string, epoch: number, moves: NewMove[], plannedDocuments: number): Promise<boolean>;
+  planMoves(
+    changeId: string,
+    epoch: number,
+    moves: NewMove[],
+    plannedDocuments: number,
+    predicted?: Prediction,
+  ): Promise<boolean>;
   listMoves(changeId: string): Promise<MoveRow[]>;
   readMove(id: string): Promise<MoveRow | null>;
   /** Claims the target's row for the move and holds the shard: state `copying`. Idempotent for the same move. */

@@ -48,9 +48,9 @@ describe.skipIf(binary === null)(
       [
         'an unknown node',
         '{"kind":"drain","nodes":["node-9"]}',
-        /"node-9" is not in the topology; known nodes: node-1/,
+        /no node `node-9`\. The fleet's nodes are: `node-1`/,
       ],
-      ['too few left', '{"kind":"remove","nodes":["node-1","node-2"]}', /only 1 active nodes would remain/],
+      ['too few left', '{"kind":"remove","nodes":["node-1","node-2"]}', /1 active node would be left/],
       [
         'a key in the input',
         '{"kind":"add","nodes":[{"id":"n4","url":"http://127.0.0.1:1","key":"x"}]}',

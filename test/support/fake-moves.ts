@@ -2,6 +2,7 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { Activities } from '../../activities/index.js';
 import type { ChangeControl } from '../../shared/core/change-control.js';
+import { editsOf } from '../../shared/core/change-edits.js';
 import { type ChangeNode, moveIdOf, type ValidatedChange } from '../../workflows/messages.js';
 
 /** `copy` of any move, or `copy 1` of the move with that ordinal. */
@@ -90,6 +91,8 @@ export class FakeMoves {
     return {
       changeId,
       kind: 'rebalance',
+      edits: editsOf({ kind: 'rebalance' }),
+      planId: null,
       added: this.added,
       removed: this.removed,
       rollback: this.rollback,

@@ -85,7 +85,7 @@ interface IndexRow {
 export async function readTopology(tx: Tx): Promise<Topology> {
   const cluster = await readCluster(tx);
   const nodes = await tx.all<TopologyNode & Record<string, never>>(
-    'SELECT id, url, zone, weight, state FROM nodes ORDER BY id',
+    'SELECT id, url, zone, weight, state, placement_key AS "placementKey" FROM nodes ORDER BY id',
   );
   const indexRows = await tx.all<IndexRow>('SELECT * FROM indexes ORDER BY uid, incarnation');
   const names = await tx.all<{ incarnation: number; node: string; name: string }>(
@@ -130,7 +130,9 @@ export async function readTopology(tx: Tx): Promise<Topology> {
     replicationFactor: cluster.replication_factor,
     defaultShardCount: cluster.default_shard_count,
     nextIncarnation: cluster.next_incarnation,
-    nodes: nodes.map(({ id, url, zone, weight, state }) => ({ id, url, zone, weight, state })),
+    nodes: nodes.map(({ id, url, zone, weight, state, placementKey }) => ({
+      ...{ id, url, zone, weight, state, placementKey },
+    })),
     indexes: indexRows.map(
       (row): TopologyIndex => ({
         uid: row.uid,

@@ -1,11 +1,13 @@
 // Changes and moves. Each (shard, node) row is owned by one move; every step commits its state before anyone acts.
+import type { ChangeRequest } from '../../core/change-edits.js';
 import type { MoveKind, MoveReason } from '../../core/plan.js';
+import type { Prediction } from '../../core/plan-report.js';
 import { DIVERGED } from '../../core/replica-states.js';
 import type { NodeId } from '../../core/topology.js';
 import type { ChangeKind, ChangeRow, ChangeStatus, MovePhase, MoveRow, MoveStep, NewMove } from '../store.js';
 import { StateConflict } from '../store.js';
 import { readEpoch } from './cluster.js';
-import { isoTime, one, parseJson, type SqlValue, type Tx } from './driver.js';
+import { isoTime, one, parseJson, type SqlValue, type Tx, toJson } from './driver.js';
 import { oldestLeasedEpoch } from './progress.js';
 
 export interface ChangeRecord {
@@ -19,13 +21,14 @@ export interface ChangeRecord {
   planned_moves: number;
   planned_documents: number;
   planned_at: string | null;
+  predicted: string | null;
 }
 
 export function toChange(row: ChangeRecord): ChangeRow {
   return {
     id: row.id,
     kind: row.kind,
-    input: parseJson<Record<string, unknown>>(row.input) ?? {},
+    input: { ...parseJson<Partial<ChangeRequest>>(row.input), kind: row.kind },
     runId: row.run_id,
     status: row.status,
     startedAt: row.started_at,
@@ -33,6 +36,7 @@ export function toChange(row: ChangeRecord): ChangeRow {
     plannedMoves: row.planned_moves,
     plannedDocuments: row.planned_documents,
     plannedAt: row.planned_at,
+    predicted: parseJson<Prediction>(row.predicted),
   };
 }
 
@@ -45,7 +49,7 @@ export const OPEN = `('running', 'needs-attention', 'paused', 'awaiting-approval
  */
 export async function openChange(
   tx: Tx,
-  change: { id: string; kind: ChangeKind; input: Record<string, unknown>; runId: string },
+  change: { id: string; kind: ChangeKind; input: Partial<ChangeRequest>; runId: string },
 ): Promise<ChangeRow> {
   await tx.run(`UPDATE changes SET status = 'failed', finished_at = ? WHERE id <> ? AND status IN ${OPEN}`, [
     isoTime(tx.nowMs),
@@ -84,6 +88,7 @@ export async function planMoves(
   epoch: number,
   moves: NewMove[],
   plannedDocuments: number,
+  predicted?: Prediction,
 ): Promise<boolean> {
   if ((await readEpoch(tx)) !== epoch) return false;
   // Whoever slept while another planned must not replace moves that are under way, nor plan for a change that is over.
@@ -95,9 +100,9 @@ export async function planMoves(
   for (const [ordinal, move] of moves.entries()) {
     await tx.run(
       `INSERT INTO moves (id, change_id, ordinal, index_uid, incarnation, shard, source_node, copy_from, target_node,
-        kind, reason, phase, attempt, snapshot_position, documents_total, documents_copied, bytes_copied, last_error,
+        kind, reason, planned_documents, planned_bytes, phase, attempt, snapshot_position, documents_total, documents_copied, bytes_copied, last_error,
         flipped_epoch, started_at, finished_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', 0, NULL, 0, 0, 0, NULL, NULL, NULL, NULL)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', 0, NULL, 0, 0, 0, NULL, NULL, NULL, NULL)`,
       [
         move.id,
         changeId,
@@ -110,12 +115,15 @@ export async function planMoves(
         move.targetNode,
         move.kind ?? 'copy',
         move.reason ?? 'placement',
+        move.plannedDocuments ?? null,
+        move.plannedBytes ?? null,
       ],
     );
   }
-  await tx.run('UPDATE changes SET planned_moves = ?, planned_documents = ? WHERE id = ?', [
+  await tx.run('UPDATE changes SET planned_moves = ?, planned_documents = ?, predicted = ? WHERE id = ?', [
     moves.length,
     plannedDocuments,
+    toJson(predicted),
     changeId,
   ]);
   return true;
@@ -132,6 +140,8 @@ export interface MoveRecord {
   source_node: string | null;
   copy_from: string;
   target_node: string;
+  planned_documents: number | null;
+  planned_bytes: number | null;
   phase: MovePhase;
   attempt: number;
   snapshot_position: number | null;
@@ -159,6 +169,8 @@ export function toMove(row: MoveRecord): MoveRow {
     sourceNode: row.source_node,
     copyFrom: row.copy_from,
     targetNode: row.target_node,
+    plannedDocuments: row.planned_documents,
+    plannedBytes: row.planned_bytes,
     phase: row.phase,
     attempt: row.attempt,
     snapshotPosition: row.snapshot_position,

@@ -25,7 +25,8 @@ export async function listDueRetentions(tx: Tx, limit: number): Promise<MoveRow[
        AND m.phase NOT IN ('rollback-verify', 'rollback-flip')
        AND (c.status NOT IN ${OPEN} OR m.phase = 'retain' OR (m.rolled_back_epoch IS NULL AND m.retain_until <= ?))
        AND NOT EXISTS (SELECT 1 FROM changes b WHERE b.id = m.rollback_id AND b.status IN ${OPEN})
-       AND (own.last_error IS NULL OR c.kind = 'remove')
+       AND (own.last_error IS NULL OR c.kind IN ('remove', 'replace')
+         OR (c.kind = 'rebalance' AND c.input LIKE '%"edits"%'))
        AND (own.last_error IS NOT NULL OR NOT EXISTS (
          SELECT 1 FROM replicas o JOIN streams s ON s.node = o.node
          WHERE o.incarnation = r.incarnation AND o.shard = r.shard AND o.node <> r.node

@@ -124,6 +124,16 @@ const MIGRATIONS: readonly string[][] = [
     `CREATE INDEX moves_rollback ON moves (rollback_id) WHERE rollback_id IS NOT NULL`,
     `CREATE INDEX replicas_move ON replicas (move_id) WHERE move_id IS NOT NULL`,
   ],
+  [
+    // What was before the change's edits, for as long as they can be taken back; what its plan predicted.
+    `ALTER TABLE changes ADD COLUMN undo TEXT`,
+    `ALTER TABLE changes ADD COLUMN predicted TEXT`,
+    `ALTER TABLE moves ADD COLUMN planned_documents INTEGER`,
+    `ALTER TABLE moves ADD COLUMN planned_bytes INTEGER`,
+    `CREATE TABLE plans (
+      id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_at TEXT NOT NULL, edits TEXT NOT NULL,
+      options TEXT NOT NULL, basis TEXT NOT NULL, report TEXT NOT NULL, moves TEXT NOT NULL)`,
+  ],
 ];
 
 /** Brings a database to the newest schema; refuses one that a newer Miroir has written. */

@@ -6,6 +6,7 @@ import * as cluster from './cluster.js';
 import * as controls from './controls.js';
 import * as copies from './copies.js';
 import { one, type SqlDriver, type Tx } from './driver.js';
+import * as edits from './edits.js';
 import { readFields } from './fields.js';
 import * as flips from './flips.js';
 import { collectGarbage } from './garbage.js';
@@ -13,6 +14,7 @@ import * as groups from './groups.js';
 import * as journal from './journal.js';
 import * as leases from './leases.js';
 import * as moves from './moves.js';
+import * as plans from './plans.js';
 import { advanceTasks } from './progress.js';
 import * as retention from './retention.js';
 import * as rollbacks from './rollbacks.js';
@@ -77,6 +79,14 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     advanceReplay: write(controls.advanceReplay),
     readCopyingShards: read(controls.readCopyingShards),
     recordFilterMatches: write(controls.recordFilterMatches),
+    makeEdits: write(edits.makeEdits),
+    takeBackEdits: write(edits.takeBackEdits),
+    makeEditsAgain: write(edits.makeEditsAgain),
+    savePlan: write(plans.savePlan),
+    readPlan: read(plans.readPlan),
+    listPlans: read(plans.listPlans),
+    deletePlan: write(plans.deletePlan),
+    readMoveSamples: read(plans.readMoveSamples),
     openChange: write(moves.openChange),
     readChange: read(moves.readChange),
     readLatestChange: read(moves.readLatestChange),
