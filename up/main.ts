@@ -4,7 +4,10 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
+import { restoreBackup, writeBackup } from '../shared/io/backup.js';
 import { ConfigError, loadConfig } from '../shared/io/config.js';
+import { loadHash } from '../shared/io/hash.js';
+import { openStore } from '../shared/io/open-store.js';
 import { ApiRefusal } from './admin-api.js';
 import { type DataFolder, emptyDataFolder, openDataFolder } from './data-folder.js';
 import { Fleet } from './fleet.js';
@@ -12,6 +15,7 @@ import { joinNodes } from './join.js';
 import { nodeFlags } from './node-flags.js';
 import { givenNodes } from './nodes.js';
 import { createOutput, type Output } from './output.js';
+import { acceptRestore, reportRestore } from './restore/restore.js';
 import { runTour } from './tour/tour.js';
 
 interface UpOptions {
@@ -55,6 +59,26 @@ program
   .option('--json <file>', "write the tour's result as JSON")
   .action(up);
 
+program
+  .command('backup')
+  .description(
+    'Writes a backup of the state store, with journal and node keys, into a new file while the fleet runs.',
+  )
+  .argument('<file>')
+  .option('--config <file>', 'configuration file (default: MIROIR_CONFIG, else miroir.yml)')
+  .action(backup);
+
+program
+  .command('restore')
+  .description('Fills an empty state store from a backup, looks at the nodes, and goes on when you accept.')
+  .argument('[file]', 'the backup; without it the restored store is looked at or accepted')
+  .option('--config <file>', 'configuration file (default: MIROIR_CONFIG, else miroir.yml)')
+  .option('--report', 'says what accepting would mean, and changes nothing', false)
+  .option('--accept', 'ends the waiting', false)
+  .option('--without <nodes>', 'nodes that are lost, separated by commas', parseNames, [])
+  .option('--prefer <node>', 'which node to believe where replicas differ')
+  .action(restore);
+
 for (const [name, text] of [
   ['proxy', 'Runs a proxy: what clients talk to.'],
   ['worker', 'Runs a worker: delivery to nodes, and changes of the topology.'],
@@ -73,6 +97,44 @@ program.parseAsync().catch((error: unknown) => {
   console.error(describe(error));
   process.exitCode = error instanceof ConfigError ? 2 : 1;
 });
+
+async function backup(file: string, options: { config?: string }): Promise<void> {
+  const output = createOutput(process.stdout);
+  const tables = await writeBackup(loadConfig({ file: options.config }).storeUrl, file);
+  const rows = (name: string) => tables.find((table) => table.name === name)?.rows ?? 0;
+  output.line(
+    `Backed up to ${file}: ${rows('nodes')} nodes, ${rows('indexes')} indexes, ${rows('journal')} tasks. It holds the keys of the nodes.`,
+  );
+}
+
+interface RestoreArguments {
+  config?: string;
+  report: boolean;
+  accept: boolean;
+  without: string[];
+  prefer?: string;
+}
+
+async function restore(file: string | undefined, options: RestoreArguments): Promise<void> {
+  if ([file !== undefined, options.report, options.accept].filter(Boolean).length !== 1)
+    throw new ConfigError('name a backup, or say --report or --accept: exactly one of them');
+  const output = createOutput(process.stdout);
+  const config = loadConfig({ file: options.config });
+  if (file !== undefined) {
+    await restoreBackup(config.storeUrl, file);
+    output.line('Restored. No proxy and no worker uses the store before you have accepted it.');
+    output.line('Next: `miroir restore --report` looks at the nodes and says what may be lost.');
+    return;
+  }
+  const store = await openStore(config.storeUrl, { thread: false });
+  try {
+    const { without, prefer = null } = options;
+    const chosen = { without, prefer, nodeMasterKey: config.nodeMasterKey, hash: await loadHash() };
+    await (options.accept ? acceptRestore : reportRestore)(store, chosen, output);
+  } finally {
+    await store.close();
+  }
+}
 
 async function up(options: UpOptions): Promise<void> {
   if (options.tour && options.nodes.length > 0) {
@@ -169,6 +231,10 @@ function runProgram(name: 'proxy' | 'worker' | 'node', args: string[]): Promise<
       resolve();
     });
   });
+}
+
+function parseNames(text: string): string[] {
+  return text.split(',').map((name) => name.trim());
 }
 
 function parseUrls(text: string): string[] {

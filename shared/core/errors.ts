@@ -47,6 +47,7 @@ const CODES: Record<string, readonly [number, ErrorType]> = {
   miroir_plan_outdated: [409, 'invalid_request'],
   miroir_reserved_field: [400, 'invalid_request'],
   miroir_shards_unavailable: [503, 'system'],
+  miroir_store_restored: [503, 'system'],
   miroir_store_unavailable: [503, 'system'],
   miroir_temporal_unavailable: [503, 'system'],
   miroir_topology_changed: [503, 'system'],

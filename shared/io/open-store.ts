@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Store } from './store.js';
+import type { SqlDriver } from './store-sql/driver.js';
 import { openLibsql } from './store-sql/libsql-driver.js';
 import { openPostgres } from './store-sql/postgres-driver.js';
 import { createSqlStore } from './store-sql/sql-store.js';
@@ -23,17 +24,9 @@ const YOUNG_MB = 8;
  * PostgreSQL's client is asynchronous and needs no thread.
  */
 export async function openStore(url: string, options: OpenOptions = {}): Promise<Store> {
-  if (/^postgres(ql)?:\/\//.test(url)) return openPostgresStore(url);
-  const match = /^sqlite:(.+)$/.exec(url);
-  if (!match) {
-    const scheme = url.split(':')[0];
-    throw new Error(
-      `storeUrl begins with "${scheme}:", which names no state store: use sqlite:/path/to/miroir.db or postgres://user@host/database`,
-    );
-  }
-  const path = match[1]!;
+  const path = sqlitePath(url);
+  if (path === null || options.thread === false) return openHere(openDriver(url));
   mkdirSync(dirname(path), { recursive: true });
-  if (options.thread === false) return createSqlStore(openLibsql(path));
   const thread = new Worker(new URL('./store-thread.js', import.meta.url), {
     workerData: { path },
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
@@ -48,8 +41,25 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
   return store;
 }
 
-async function openPostgresStore(url: string): Promise<Store> {
-  const driver = openPostgres(url);
+/** The driver of a store's URL, as the database is: nothing is migrated. */
+export function openDriver(url: string): SqlDriver {
+  const path = sqlitePath(url);
+  if (path === null) return openPostgres(url);
+  mkdirSync(dirname(path), { recursive: true });
+  return openLibsql(path);
+}
+
+/** The path of a SQLite store, null for PostgreSQL; throws for anything else. */
+export function sqlitePath(url: string): string | null {
+  if (/^postgres(ql)?:\/\//.test(url)) return null;
+  const path = /^sqlite:(.+)$/.exec(url)?.[1];
+  if (path !== undefined) return path;
+  throw new Error(
+    `storeUrl begins with "${url.split(':')[0]}:", which names no state store: use sqlite:/path/to/miroir.db or postgres://user@host/database`,
+  );
+}
+
+async function openHere(driver: SqlDriver): Promise<Store> {
   try {
     return await createSqlStore(driver);
   } catch (error) {

@@ -10,6 +10,7 @@ import type { ControlStore } from './store-control.js';
 import type { CopyStore } from './store-copies.js';
 import type { FieldsStore } from './store-fields.js';
 import type { PlanStore } from './store-plans.js';
+import type { RestoredStore } from './store-restored.js';
 import type { ScoringStore } from './store-scoring.js';
 import type { VerificationStore } from './store-verifications.js';
 
@@ -293,6 +294,7 @@ export interface Store
     CopyStore,
     FieldsStore,
     PlanStore,
+    RestoredStore,
     VerificationStore,
     ScoringStore {
   close(): Promise<void>;

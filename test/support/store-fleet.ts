@@ -21,14 +21,16 @@ export class StoreFleet {
 
   private constructor(
     readonly store: Store,
+    /** What other processes open the store with. */
+    readonly url: string,
     private readonly closeStore: () => Promise<void>,
   ) {}
 
   /** Opens a store with these nodes, active and provisioned, each stream held. */
   static async open(ids: readonly NodeId[]): Promise<StoreFleet> {
     const clock = { now: () => 0 };
-    const { store, close } = await openTestStore(() => clock.now());
-    const fleet = new StoreFleet(store, close);
+    const { store, url, close } = await openTestStore(() => clock.now());
+    const fleet = new StoreFleet(store, url, close);
     clock.now = () => fleet.nowMs;
     await store.initialize({ clusterId: 'main', replicationFactor: 2, defaultShardCount: 4 });
     for (const id of ids) await fleet.addNode(id);

@@ -12,6 +12,8 @@ import { openPostgres } from '../../shared/io/store-sql/postgres-driver.js';
 import { createSqlStore } from '../../shared/io/store-sql/sql-store.js';
 
 export interface TestStore {
+  /** What other processes open it with. */
+  url: string;
   store: Store;
   driver: SqlDriver;
   /** Closes the store and removes what it kept. */
@@ -22,9 +24,11 @@ export async function openTestStore(clock?: () => number): Promise<TestStore> {
   const server = inject('postgresUrl') ?? null;
   if (server !== null) return openSchema(server, clock);
   const folder = mkdtempSync(join(tmpdir(), 'miroir-store-'));
-  const driver = openLibsql(join(folder, 'miroir.db'), clock);
+  const path = join(folder, 'miroir.db');
+  const driver = openLibsql(path, clock);
   const store = await createSqlStore(driver);
   return {
+    url: `sqlite:${path}`,
     store,
     driver,
     async close() {
@@ -39,6 +43,7 @@ async function openSchema(server: string, clock?: () => number): Promise<TestSto
   const driver = openPostgres(schema.url, { clock });
   const store = await createSqlStore(driver);
   return {
+    url: schema.url,
     store,
     driver,
     async close() {
@@ -48,8 +53,24 @@ async function openSchema(server: string, clock?: () => number): Promise<TestSto
   };
 }
 
+export interface EmptyStore {
+  url: string;
+  drop(): Promise<void>;
+}
+
+/** A place for a store in which there is nothing yet. */
+export async function createEmptyStore(): Promise<EmptyStore> {
+  const server = inject('postgresUrl') ?? null;
+  if (server !== null) return createSchema(server);
+  const folder = mkdtempSync(join(tmpdir(), 'miroir-store-'));
+  return {
+    url: `sqlite:${join(folder, 'miroir.db')}`,
+    drop: async () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
 /** An empty schema of the server, and the URL of stores in it. */
-export async function createSchema(server: string): Promise<{ url: string; drop(): Promise<void> }> {
+export async function createSchema(server: string): Promise<EmptyStore> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   await administer(server, `CREATE SCHEMA ${name}`);
   return {

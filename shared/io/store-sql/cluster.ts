@@ -12,6 +12,7 @@ import type {
 } from '../../core/topology.js';
 import type { NodeInput, NodeSecrets } from '../store.js';
 import { StateConflict } from '../store.js';
+import { StoreUnavailable } from '../store-failure.js';
 import { isoTime, one, parseJson, type Tx } from './driver.js';
 
 export interface ClusterRow {
@@ -22,12 +23,28 @@ export interface ClusterRow {
   default_shard_count: number;
   next_seq: number;
   next_incarnation: number;
+  restored_at: string | null;
 }
 
+/** The row of a store that may be used: one that was restored waits for an operator first. */
 export async function readCluster(tx: Tx): Promise<ClusterRow> {
+  const row = await readClusterRow(tx);
+  refuseRestored(row);
+  return row;
+}
+
+export async function readClusterRow(tx: Tx): Promise<ClusterRow> {
   const row = await one<ClusterRow>(tx, 'SELECT * FROM cluster');
   if (!row) throw new Error('the state store is empty: initialize it first');
   return row;
+}
+
+function refuseRestored({ restored_at: since }: ClusterRow): void {
+  if (since !== null)
+    throw new StoreUnavailable(
+      'STORE_RESTORED',
+      `The state store was restored from a backup (${since}) and waits for a decision: run \`miroir restore --report\`, then \`miroir restore --accept\`.`,
+    );
 }
 
 /** Begins the next epoch and says why. */
@@ -82,8 +99,8 @@ interface IndexRow {
   id_kinds: number;
 }
 
-export async function readTopology(tx: Tx): Promise<Topology> {
-  const cluster = await readCluster(tx);
+export async function readTopology(tx: Tx, known?: ClusterRow): Promise<Topology> {
+  const cluster = known ?? (await readCluster(tx));
   const nodes = await tx.all<TopologyNode & Record<string, never>>(
     'SELECT id, url, zone, weight, state, placement_key AS "placementKey" FROM nodes ORDER BY id',
   );

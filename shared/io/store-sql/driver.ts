@@ -26,6 +26,8 @@ export interface SqlDriver {
   transaction<T>(mode: TxMode, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** What a statement of a migration, written for SQLite, is in this driver's dialect. */
   toDialect(statement: string): readonly string[];
+  /** What lets a table count its keys on after rows were brought with keys of their own. */
+  continueCounting(table: string): readonly string[];
   close(): Promise<void>;
 }
 

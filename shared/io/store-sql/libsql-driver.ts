@@ -8,10 +8,14 @@ interface Statement {
   run(params: readonly SqlValue[]): { changes: number };
 }
 
-/** Opens (and creates) a database file with WAL and a full fsync a commit. */
-export function openLibsql(path: string, clock: () => number = Date.now): SqlDriver {
+/** Opens (and creates) a database file with a full fsync a commit; with WAL, unless it must stay one file. */
+export function openLibsql(
+  path: string,
+  clock: () => number = Date.now,
+  journal: 'WAL' | 'DELETE' = 'WAL',
+): SqlDriver {
   const database = new Database(path, { timeout: 10_000 });
-  database.exec('PRAGMA journal_mode = WAL');
+  database.exec(`PRAGMA journal_mode = ${journal}`);
   database.exec('PRAGMA synchronous = FULL');
   database.exec('PRAGMA busy_timeout = 10000');
   const statements = new Map<string, Statement>();
@@ -59,6 +63,7 @@ export function openLibsql(path: string, clock: () => number = Date.now): SqlDri
       return next;
     },
     toDialect: (statement) => [statement],
+    continueCounting: () => [],
     async close() {
       await tail;
       database.close();

@@ -167,6 +167,9 @@ export function openPostgres(url: string, options: PostgresOptions = {}): SqlDri
       return next;
     },
     toDialect: toPostgres,
+    continueCounting: (table) => [
+      `SELECT setval(pg_get_serial_sequence('${table}', 'id'), COALESCE(MAX(id), 0) + 1, false) FROM ${table}`,
+    ],
     async close() {
       await tail;
       await Promise.all([readers.end(), writer.end()]);

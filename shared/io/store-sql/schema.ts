@@ -134,7 +134,14 @@ const MIGRATIONS: readonly string[][] = [
       id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_at TEXT NOT NULL, edits TEXT NOT NULL,
       options TEXT NOT NULL, basis TEXT NOT NULL, report TEXT NOT NULL, moves TEXT NOT NULL)`,
   ],
+  [
+    // A store that was restored from a backup waits for an operator while this says since when.
+    `ALTER TABLE cluster ADD COLUMN restored_at TEXT`,
+  ],
 ];
+
+/** What a database has when every migration was made. */
+export const NEWEST_VERSION = MIGRATIONS.length;
 
 /** Brings a database to the newest schema; refuses one that a newer Miroir has written. */
 export async function migrate(driver: SqlDriver): Promise<void> {

@@ -16,6 +16,7 @@ import * as leases from './leases.js';
 import * as moves from './moves.js';
 import * as plans from './plans.js';
 import { advanceTasks } from './progress.js';
+import * as restored from './restored.js';
 import * as retention from './retention.js';
 import * as rollbacks from './rollbacks.js';
 import { migrate } from './schema.js';
@@ -41,7 +42,7 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     close: () => driver.close(),
     initialize: write(cluster.initialize),
     readEpoch: read(cluster.readEpoch),
-    readTopology: read(cluster.readTopology),
+    readTopology: read((tx: Tx) => cluster.readTopology(tx)),
     readHead: read(cluster.readHead),
     addNode: write(cluster.addNode),
     setNodeState: write(cluster.setNodeState),
@@ -55,6 +56,8 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     readTask: read(journal.readTask),
     readFields: read(readFields),
     setScoring: write(setScoring),
+    readRestored: read(restored.readRestored),
+    acceptRestored: write(restored.acceptRestored),
     takeOverStream: write(streams.takeOverStream),
     async readGroup(node, generation, limits) {
       const group = await write(groups.beginGroup)(node, generation, limits);
