@@ -38,10 +38,13 @@ export function plainView(primaryKey: string | null): HitView {
   };
 }
 
-/** One hit, given by its place in an answer, as the client sees it. */
-export function showHit(text: string, start: number, view: HitView): string {
+/**
+ * One hit, given by its place in an answer, as the client sees it. Where its details are known to end at `detailsEnd`,
+ * they are not read.
+ */
+export function showHit(text: string, start: number, view: HitView, detailsEnd = -1): string {
   const copy = new Copy(text, start);
-  return copy.finish(copyHit(copy, text, start, view));
+  return copy.finish(copyHit(copy, text, start, view, detailsEnd));
 }
 
 /** The text from `from` to `to` with the hits in it, whose array opens at `start`, as the client sees them. */
@@ -49,7 +52,7 @@ export function showHits(text: string, start: number, view: HitView, from: numbe
   const copy = new Copy(text, from);
   let position = skipSpace(text, start + 1);
   while (text.charCodeAt(position) === 123) {
-    position = skipSpace(text, copyHit(copy, text, position, view));
+    position = skipSpace(text, copyHit(copy, text, position, view, -1));
     if (text.charCodeAt(position) !== 44) break;
     position = skipSpace(text, position + 1);
   }
@@ -58,7 +61,7 @@ export function showHits(text: string, start: number, view: HitView, from: numbe
 }
 
 /** Takes what is hidden out of one hit; answers the position after it. */
-function copyHit(copy: Copy, text: string, start: number, view: HitView): number {
+function copyHit(copy: Copy, text: string, start: number, view: HitView, detailsEnd: number): number {
   // Names that Meilisearch and Miroir add begin with an underscore; others matter only where one is to be dropped.
   const dropsOthers = view.drop.size > 1;
   let position = skipSpace(text, start + 1);
@@ -70,14 +73,14 @@ function copyHit(copy: Copy, text: string, start: number, view: HitView): number
     const colon = skipSpace(text, keyEnd);
     if (text.charCodeAt(colon) !== 58) throw new SyntaxError('expected a colon in JSON');
     const valueStart = skipSpace(text, colon + 1);
-    const valueEnd = skipValue(text, valueStart);
+    const isNamed = dropsOthers || text.charCodeAt(keyStart + 1) === 95;
+    const key = isNamed ? text.slice(keyStart + 1, keyEnd - 1) : '';
+    const valueEnd =
+      detailsEnd >= 0 && key === '_rankingScoreDetails' ? detailsEnd : skipValue(text, valueStart);
     const comma = skipSpace(text, valueEnd);
     const code = text.charCodeAt(comma);
     const nextKey = code === 44 ? skipSpace(text, comma + 1) : valueEnd;
-    const shown =
-      dropsOthers || text.charCodeAt(keyStart + 1) === 95
-        ? showMember(text, text.slice(keyStart + 1, keyEnd - 1), valueStart, valueEnd, view)
-        : undefined;
+    const shown = isNamed ? showMember(text, key, valueStart, valueEnd, view) : undefined;
     if (shown === null) {
       // One comma goes as well: the one before, or where nothing is before, the one behind.
       if (keptEnd >= 0) copy.skip(keptEnd, valueEnd);

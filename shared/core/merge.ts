@@ -12,6 +12,8 @@ export interface PlacedHit {
   /** Where it begins and ends in that answer's text. */
   readonly start: number;
   readonly end: number;
+  /** Where its details end, if that is known. */
+  readonly detailsEnd?: number;
 }
 
 export interface MergeOptions {
@@ -95,7 +97,8 @@ export function hitsBefore(
 function candidateAt(answer: Answer, source: number, index: number, byDistance: boolean): Candidate {
   const start = answer.hits[2 * index]!;
   const end = answer.hits[2 * index + 1]!;
-  return { source, start, end, key: keyAt(answer, index, start, end, byDistance) };
+  const detailsEnd = answer.details[index] ? end - 1 : -1;
+  return { source, start, end, detailsEnd, key: keyAt(answer, index, start, end, byDistance) };
 }
 
 function keyAt(answer: Answer, index: number, start: number, end: number, byDistance: boolean): MergeKey {

@@ -102,10 +102,10 @@ export function mergeAnswers(
   const maxima = plan.query.showRankingScore || view.showDetails ? new TypoMaxima(answers) : null;
   const shown = merged.hits
     .slice(plan.paging.skip, plan.paging.skip + plan.paging.take)
-    .map(({ source, start, end }: PlacedHit) => {
+    .map(({ source, start, end, detailsEnd }: PlacedHit) => {
       const { text } = answers[source]!;
       return maxima === null
-        ? showHit(text, start, view)
+        ? showHit(text, start, view, detailsEnd)
         : showHit(maxima.correct(text.slice(start, end)), 0, view);
     });
   const refused = parts.reduce((sum, { rejected }) => sum + (rejected ?? 0), merged.refused);
