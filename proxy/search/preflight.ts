@@ -74,9 +74,14 @@ export function mergeFirst(
   answers: readonly ShardAnswer[],
   again: Again,
 ): Promise<string | null> {
-  const isSingle = search.hybrid === null && search.frequency === null;
-  const parts = answers.map(({ text, shards }) => ({ texts: isSingle ? [text] : readMulti(text), shards }));
+  if (isSingle(search)) return mergeJudged(search, answers, again);
+  const parts = answers.map(({ text, shards }) => ({ texts: readMulti(text), shards }));
   return mergeParts(search, parts, again);
+}
+
+/** Whether firstRequest asks one search only. */
+export function isSingle(search: SharedSearch): boolean {
+  return search.hybrid === null && search.frequency === null;
 }
 
 /** A node's answers to firstBodies. */
@@ -175,7 +180,7 @@ async function mergeJudged(
     const text = await askOne(source, body);
     return text === null ? null : judge(source, cutAnswer(text), () => body);
   };
-  const cuts = answers.map(({ text }) => cutAnswer(text));
+  const cuts = answers.map(({ text, cut }) => cut ?? cutAnswer(text));
   const judged = cuts.map((cut, source) =>
     judge(source, cut, () => nodeBody(plan, answers[source]!.shards, false)),
   );

@@ -1,10 +1,12 @@
 // One search from a client's query to its answer: plan, scatter, merge; once more when the topology moved on.
 
 import { readMulti } from '../../shared/core/dfs-multi.js';
+import { cutAnswer } from '../../shared/core/answer.js';
 import { ApiError } from '../../shared/core/errors.js';
 import { pinnedShards } from '../../shared/core/filter-pins.js';
 import { relayAnswer } from '../../shared/core/search-answer.js';
 import { type Flaw, flawsOf } from '../../shared/core/search-flaws.js';
+import type { ShardAnswer } from '../../shared/core/search-gather.js';
 import { foldedBodies, splitFolded } from '../../shared/core/search-folded.js';
 import { nodeBody, planSearch, type SearchPlan } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
@@ -16,6 +18,7 @@ import { tell } from './gathering.js';
 import {
   type AskNode,
   firstRequest,
+  isSingle,
   mergeFirst,
   multiRequest,
   planShared,
@@ -98,8 +101,11 @@ async function searchOnce(
   if (asAlone && answers.length === 1) {
     return { text: relayAnswer(bytesOf(answers[0]!), plan), unavailable };
   }
-  const parts = answers.map((answer) => ({ text: bytesOf(answer), shards: answer.shards }));
-  const flaws = flawsOf(parts.map((part) => part.text));
+  const parts = answers.map((answer): ShardAnswer => {
+    const text = bytesOf(answer);
+    return { text, shards: answer.shards, cut: isSingle(search) ? cutAnswer(text) : undefined };
+  });
+  const flaws = flawsOf(parts);
   const text = await mergeFirst(search, parts, {
     askNode,
     elapsedMs: () => Math.round(performance.now() - startedMs),

@@ -1,5 +1,5 @@
 // What makes an answer of nodes less than what one node would answer, though it looks whole: it is said in a header.
-import { cutAnswer } from './answer.js';
+import { type Answer, cutAnswer } from './answer.js';
 import { readMulti } from './dfs-multi.js';
 import { detailsText } from './hits.js';
 import { membersOf } from './json-scan.js';
@@ -12,23 +12,31 @@ const SIGNS: readonly (readonly [rule: string, flaw: Flaw])[] = [
   ['pin', 'pinned documents'],
 ];
 
-/** The flaws of nodes' answers as byte text, told by the details of their hits. Cheap where there are none. */
-export function flawsOf(texts: readonly string[]): Flaw[] {
-  return SIGNS.flatMap(([rule, flaw]) => (texts.some((text) => hasRule(text, rule)) ? [flaw] : []));
+/** A node's answer as byte text, and cut where it is to one search. */
+export interface FlawedAnswer {
+  readonly text: string;
+  readonly cut?: Answer;
 }
 
-function hasRule(text: string, rule: string): boolean {
+/** The flaws of nodes' answers, told by the details of their hits. Cheap where there are none. */
+export function flawsOf(answers: readonly FlawedAnswer[]): Flaw[] {
+  return SIGNS.flatMap(([rule, flaw]) => (answers.some((answer) => hasRule(answer, rule)) ? [flaw] : []));
+}
+
+function hasRule({ text, cut }: FlawedAnswer, rule: string): boolean {
+  if (cut !== undefined) return hitHasRule(cut, rule);
   // A document may have a field of this name, so what is found at first must be looked at.
-  return text.includes(`"${rule}":{`) && answersIn(text).some((answer) => hitHasRule(answer, rule));
+  return (
+    text.includes(`${rule}":{`) && answersIn(text).some((answer) => hitHasRule(cutAnswer(answer), rule))
+  );
 }
 
-function hitHasRule(text: string, rule: string): boolean {
-  const { hits } = cutAnswer(text);
-  for (let i = 0; i + 1 < hits.length; i += 2) {
-    const details = detailsText(text, hits[i]!, hits[i + 1]!);
-    if (details !== null && membersOf(details, 0).some(([key]) => key === rule)) return true;
-  }
-  return false;
+function hitHasRule({ text, hits, details }: Answer, rule: string): boolean {
+  return details.some((cut, hit) => {
+    if (cut?.head) return Object.hasOwn(cut.head.rules, rule);
+    const other = detailsText(text, hits[2 * hit]!, hits[2 * hit + 1]!);
+    return other !== null && membersOf(other, 0).some(([key]) => key === rule);
+  });
 }
 
 /** The answer itself, or those of a /multi-search. */
