@@ -1,8 +1,12 @@
 // Request bodies: JSON is read and checked here with Meilisearch's errors; document routes get the untouched stream.
-import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fastify';
+import type {
+  FastifyContentTypeParser,
+  FastifyContextConfig,
+  FastifyInstance,
+  FastifyRequest,
+} from 'fastify';
 import { ApiError } from '../shared/core/errors.js';
 import { describeJsonProblem } from './json-problem.js';
 
@@ -23,7 +27,7 @@ declare module 'fastify' {
 export function registerBodies(app: FastifyInstance, payloadLimitBytes: number): void {
   app.decorateRequest('bodyText', null);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage, done) => {
+  const parse: FastifyContentTypeParser = (request, payload, done) => {
     const { rawBody, bodyless } = expectedBody(request);
     if (rawBody || request.is404) return done(null);
     if (request.method === 'DELETE') {
@@ -41,7 +45,9 @@ export function registerBodies(app: FastifyInstance, payloadLimitBytes: number):
       request.bodyText = text;
       parseJson(text, done);
     });
-  });
+  };
+  // Whatever is sent is read; the name spares most requests the work of matching their type against a pattern.
+  app.addContentTypeParser(['application/json', '*'], parse);
   // Without a body Fastify skips the parser; Meilisearch still wants the content type first, then a payload.
   app.addHook('preValidation', (request, _reply, done) => {
     if (request.body !== undefined || request.is404) return done();

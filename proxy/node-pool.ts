@@ -2,28 +2,9 @@
 // a back-off with probes for nodes that fail.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeId, Topology } from '../shared/core/topology.js';
-import {
-  NodeClient,
-  type NodeClientOptions,
-  type NodeRequest,
-  type NodeResponse,
-} from '../shared/io/node-client.js';
+import { NodeClient, type NodeClientOptions } from '../shared/io/node-client.js';
 import type { NodeSecrets } from '../shared/io/store.js';
 import type { NodePool } from './context.js';
-
-/** A client that knows how many requests it has in flight. */
-export class CountedClient extends NodeClient {
-  inFlight = 0;
-
-  override async request(request: NodeRequest): Promise<NodeResponse> {
-    this.inFlight++;
-    try {
-      return await super.request(request);
-    } finally {
-      this.inFlight--;
-    }
-  }
-}
 
 export interface NodePoolOptions {
   readSecrets(): Promise<Record<NodeId, NodeSecrets>>;
@@ -33,7 +14,7 @@ export interface NodePoolOptions {
   log: { warn(fields: object, message: string): void; info(fields: object, message: string): void };
   /** How long a removed node's requests may still take. */
   drainMs?: number;
-  connect?(options: NodeClientOptions): CountedClient;
+  connect?(options: NodeClientOptions): NodeClient;
 }
 
 const BACKOFF_FIRST_MS = 200;
@@ -43,7 +24,7 @@ const SMOOTHING = 0.2;
 const PROBE_TIMEOUT_MS = 2_000;
 
 interface Entry {
-  client: CountedClient;
+  client: NodeClient;
   latencyMs: number;
   failures: number;
   retryAtMs: number;
@@ -61,7 +42,7 @@ export class TopologyNodePool implements NodePool {
     const changed = topology.nodes.filter((node) => this.entries.get(node.id)?.client.url !== node.url);
     if (changed.length > 0) {
       const secrets = await this.options.readSecrets();
-      const connect = this.options.connect ?? ((options) => new CountedClient(options));
+      const connect = this.options.connect ?? ((options) => new NodeClient(options));
       for (const node of changed) {
         this.drop(node.id);
         const known = secrets[node.id];
@@ -78,7 +59,7 @@ export class TopologyNodePool implements NodePool {
     for (const id of [...this.entries.keys()]) if (!present.has(id)) this.drop(id);
   }
 
-  client(id: NodeId): CountedClient | undefined {
+  client(id: NodeId): NodeClient | undefined {
     return this.entries.get(id)?.client;
   }
 
@@ -138,7 +119,7 @@ export class TopologyNodePool implements NodePool {
     void this.drain(entry.client);
   }
 
-  private async drain(client: CountedClient): Promise<void> {
+  private async drain(client: NodeClient): Promise<void> {
     const endMs = this.options.nowMs() + (this.options.drainMs ?? 30_000);
     while (client.inFlight > 0 && !this.closed && this.options.nowMs() < endMs) {
       await sleep(50);

@@ -38,14 +38,13 @@ const RENAME_PAUSE_MS = 20;
  * One answer for every shard. An answer of status 4xx is an answer: the caller relays it. Throws ApiError
  * miroir_shards_unavailable naming the shards that no in-sync replica answered for.
  */
-export async function scatter(
+export function scatter(
   ctx: ProxyContext,
   _hold: TopologyHold,
   index: TopologyIndex,
   options: ScatterOptions,
 ): Promise<ScatterAnswer[]> {
-  const run = new Scatter(ctx, index, options);
-  return run.gather();
+  return new Scatter(ctx, index, options).gather();
 }
 
 class Scatter {
@@ -104,8 +103,17 @@ class Scatter {
   private async ask(node: NodeId, shards: number[], alone: boolean): Promise<number[]> {
     for (;;) {
       const sentMs = this.clock.nowMs();
-      const response = await this.request(node, shards, alone);
-      if (response === null) {
+      let response: NodeResponse | null = null;
+      try {
+        // Awaited here and not in a function of its own: every promise on this path is paid by every search.
+        response = (await this.send(node, shards, alone, sentMs)) ?? null;
+      } catch (error) {
+        this.ctx.log.debug({ node, error: String(error) }, 'a replica did not answer');
+        this.ctx.nodes.observe(node, 'failed', this.clock.nowMs() - sentMs);
+        this.failed.add(node);
+        return shards;
+      }
+      if (response === null || !this.isGood(node, response, sentMs)) {
         this.failed.add(node);
         return shards;
       }
@@ -126,25 +134,27 @@ class Scatter {
     }
   }
 
-  private async request(node: NodeId, shards: number[], alone: boolean): Promise<NodeResponse | null> {
+  /** Undefined for a node that cannot be asked, or not in time. */
+  private send(
+    node: NodeId,
+    shards: number[],
+    alone: boolean,
+    nowMs: number,
+  ): Promise<NodeResponse> | undefined {
     const client = this.ctx.nodes.client(node);
-    const leftMs = this.endsAtMs - this.clock.nowMs();
-    if (!client || leftMs <= 0 || this.index.physicalNames[node] === undefined) return null;
-    const startedMs = this.clock.nowMs();
+    const leftMs = this.endsAtMs - nowMs;
+    if (!client || leftMs <= 0 || this.index.physicalNames[node] === undefined) return undefined;
+    const request = this.options.build(shards, node, this.index, alone);
     // Half of what is left, so that a replica that hangs can still be replaced in time.
     const deadlineMs = Math.max(1, Math.ceil(leftMs / 2));
-    try {
-      const request = this.options.build(shards, node, this.index, alone);
-      const response = await client.request({ ...request, deadlineMs, readOnly: true });
-      // A node that refuses its key is as good as down for this request; the client has nothing to do with it.
-      const ok = response.status < 500 && response.status !== 401 && response.status !== 403;
-      this.ctx.nodes.observe(node, ok ? 'ok' : 'failed', this.clock.nowMs() - startedMs);
-      return ok ? response : null;
-    } catch (error) {
-      this.ctx.nodes.observe(node, 'failed', this.clock.nowMs() - startedMs);
-      this.ctx.log.debug({ node, error: String(error) }, 'a replica did not answer');
-      return null;
-    }
+    return client.request({ ...request, deadlineMs, readOnly: true });
+  }
+
+  /** A node that refuses its key is as good as down for this request; the client has nothing to do with it. */
+  private isGood(node: NodeId, { status }: NodeResponse, sentMs: number): boolean {
+    const ok = status < 500 && status !== 401 && status !== 403;
+    this.ctx.nodes.observe(node, ok ? 'ok' : 'failed', this.clock.nowMs() - sentMs);
+    return ok;
   }
 
   /** Takes over physical names only: which replica answers stays as the request's topology says. */

@@ -87,7 +87,7 @@ function parametersOf(url: string): string {
 }
 
 /** Runs a query. What cannot be read, and what is not supported yet, is shown to a node: it may be wrong as well. */
-async function search(
+function search(
   ctx: ProxyContext,
   uid: string,
   query: SearchQuery | null,

@@ -1,13 +1,13 @@
 // One search from a client's query to its answer: plan, scatter, merge; once more when the topology moved on.
 
-import { readMulti } from '../../shared/core/dfs-multi.js';
 import { cutAnswer } from '../../shared/core/answer.js';
+import { readMulti } from '../../shared/core/dfs-multi.js';
 import { ApiError } from '../../shared/core/errors.js';
 import { pinnedShards } from '../../shared/core/filter-pins.js';
 import { relayAnswer } from '../../shared/core/search-answer.js';
 import { type Flaw, flawsOf } from '../../shared/core/search-flaws.js';
-import type { ShardAnswer } from '../../shared/core/search-gather.js';
 import { foldedBodies, splitFolded } from '../../shared/core/search-folded.js';
+import type { ShardAnswer } from '../../shared/core/search-gather.js';
 import { nodeBody, planSearch, type SearchPlan } from '../../shared/core/search-plan.js';
 import type { SearchQuery } from '../../shared/core/search-request.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
@@ -47,12 +47,11 @@ export function runSearch(
   reshape: Reshape = (plan) => plan,
 ): Promise<SearchOutcome> {
   const startedMs = performance.now();
-  return ctx.searches.run(() =>
-    withIndex(ctx, uid, async (hold, index) => {
-      const asked = query.hybrid ? await embedQuery(ctx, hold, index, query) : query;
-      return searchOnce(ctx, hold, index, reshape(planSearch(asked, index)), startedMs);
-    }),
-  );
+  return withIndex(ctx, uid, (hold, index) => {
+    const search = (asked: SearchQuery) =>
+      searchOnce(ctx, hold, index, reshape(planSearch(asked, index)), startedMs);
+    return query.hybrid ? embedQuery(ctx, hold, index, query).then(search) : search(query);
+  });
 }
 
 /** An answer, or null when a node was lost between two questions and everything must be asked again. */

@@ -5,14 +5,13 @@ export class SearchTurns {
   private underWay = 0;
   private readonly waiting = new Set<() => void>();
 
-  /** Counts a search until its answer is there. */
-  async run<T>(search: () => Promise<T>): Promise<T> {
+  /** Counts a search; end() must follow when its answer is there. */
+  begin(): void {
     this.underWay++;
-    try {
-      return await search();
-    } finally {
-      if (--this.underWay === 0) for (const end of this.waiting) end();
-    }
+  }
+
+  end(): void {
+    if (--this.underWay === 0) for (const end of this.waiting) end();
   }
 
   /** Resolves when no search is under way, and at the latest after so long: an upload moves on under any load. */

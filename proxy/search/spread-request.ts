@@ -12,20 +12,18 @@ const ATTEMPTS = 3;
  * Runs something with the current topology. A null means that it must run again; so does a lease that lapsed
  * meanwhile.
  */
-export function withTopology<T>(
+export async function withTopology<T>(
   ctx: ProxyContext,
   run: (hold: TopologyHold) => Promise<T | null>,
 ): Promise<T> {
-  return ctx.searches.run(() => tryAgain(ctx, run));
-}
-
-async function tryAgain<T>(ctx: ProxyContext, run: (hold: TopologyHold) => Promise<T | null>): Promise<T> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const hold = ctx.watcher.acquire('search');
+    ctx.searches.begin();
     try {
       const outcome = await run(hold);
       if (outcome !== null && hold.stillValid()) return outcome;
     } finally {
+      ctx.searches.end();
       hold.release();
     }
   }

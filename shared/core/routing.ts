@@ -31,6 +31,7 @@ export function chooseReplicas(index: TopologyIndex, options: RoutingOptions): R
     : readableReplicas(index);
   const costs = readable.nodes.map((node) => (options.exclude.has(node) ? Number.NaN : options.cost(node)));
   const covers = readable.nodes.length <= EXACT_NODES ? exactCovers(readable, costs) : null;
+  if (covers?.covers.length === 1) return covers.routings[0]!;
   const lean = costs.map(coarseCost);
   const ties = readable.nodeHashes.map((hash) => scramble(hash ^ options.stickyKey));
   if (covers === null) {

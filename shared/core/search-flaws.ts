@@ -26,9 +26,7 @@ export function flawsOf(answers: readonly FlawedAnswer[]): Flaw[] {
 function hasRule({ text, cut }: FlawedAnswer, rule: string): boolean {
   if (cut !== undefined) return hitHasRule(cut, rule);
   // A document may have a field of this name, so what is found at first must be looked at.
-  return (
-    text.includes(`${rule}":{`) && answersIn(text).some((answer) => hitHasRule(cutAnswer(answer), rule))
-  );
+  return text.includes(`${rule}":{`) && answersIn(text).some((answer) => hitHasRule(cutAnswer(answer), rule));
 }
 
 function hitHasRule({ text, hits, details }: Answer, rule: string): boolean {

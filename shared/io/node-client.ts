@@ -98,6 +98,8 @@ const TERMINAL = new Set(['succeeded', 'failed', 'canceled']);
 export class NodeClient {
   readonly id: string;
   readonly url: string;
+  /** Requests that have no answer yet. */
+  inFlight = 0;
   private readonly pool: Pool;
   private readonly prefix: string;
   private readonly adminHeaders: KeyHeaders;
@@ -121,27 +123,34 @@ export class NodeClient {
   }
 
   /** Sends one request; any status is an answer. Throws NodeUnreachable, or the signal's reason. */
-  async request(request: NodeRequest): Promise<NodeResponse> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await exchange(
-          this.pool,
-          {
-            method: request.method,
-            path: this.prefix + request.path,
-            headers: this.headersOf(request),
-            body: request.body ?? null,
-            headersTimeout: request.headersTimeoutMs ?? 60_000,
-            bodyTimeout: 60_000,
-          },
-          request,
-        );
-      } catch (error) {
-        if (request.signal?.aborted) throw request.signal.reason ?? error;
-        const again = attempt === 1 && (request.readOnly || request.method === 'GET');
-        if (!again || !isClosedConnection(error)) throw new NodeUnreachable(this.id, this.url, error);
-      }
+  request(request: NodeRequest): Promise<NodeResponse> {
+    return this.send(request).catch((error: unknown) => {
+      if (request.signal?.aborted) throw request.signal.reason ?? error;
+      const isRead = request.readOnly || request.method === 'GET';
+      if (isRead && isClosedConnection(error)) return this.sendAgain(request);
+      throw new NodeUnreachable(this.id, this.url, error);
+    });
+  }
+
+  private async sendAgain(request: NodeRequest): Promise<NodeResponse> {
+    try {
+      return await this.send(request);
+    } catch (error) {
+      if (request.signal?.aborted) throw request.signal.reason ?? error;
+      throw new NodeUnreachable(this.id, this.url, error);
     }
+  }
+
+  private send(request: NodeRequest): Promise<NodeResponse> {
+    const options = {
+      method: request.method,
+      path: this.prefix + request.path,
+      headers: this.headersOf(request),
+      body: request.body ?? null,
+      headersTimeout: request.headersTimeoutMs ?? 60_000,
+      bodyTimeout: 60_000,
+    };
+    return exchange(this.pool, options, request, this);
   }
 
   private headersOf(request: NodeRequest): Record<string, string> {

@@ -13,14 +13,20 @@ export interface Exchanged {
   body: Buffer;
 }
 
+/** Counts exchanges that are under way. */
+export interface Load {
+  inFlight: number;
+}
+
 /** Sends a request and gathers the answer. Rejects with the signal's reason, at the deadline, or as undici does. */
 export function exchange(
   pool: Pool,
   options: Dispatcher.DispatchOptions,
   limits: ExchangeLimits,
+  load: Load,
 ): Promise<Exchanged> {
   return new Promise((resolve, reject) => {
-    const gathering = new Gathering(resolve, reject, limits);
+    const gathering = new Gathering(resolve, reject, limits, load);
     if (!gathering.isOver) pool.dispatch(options, gathering);
   });
 }
@@ -39,7 +45,9 @@ class Gathering implements Dispatcher.DispatchHandler {
     private readonly resolve: (answer: Exchanged) => void,
     private readonly reject: (error: unknown) => void,
     private readonly limits: ExchangeLimits,
+    private readonly load: Load,
   ) {
+    load.inFlight++;
     const { signal, deadlineMs } = limits;
     if (signal?.aborted) {
       this.stop(signal.reason);
@@ -92,6 +100,7 @@ class Gathering implements Dispatcher.DispatchHandler {
   private end(): boolean {
     if (this.isOver) return false;
     this.isOver = true;
+    this.load.inFlight--;
     if (this.timer !== null) clearTimeout(this.timer);
     if (this.onAbort !== null) this.limits.signal!.removeEventListener('abort', this.onAbort);
     return true;
