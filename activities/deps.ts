@@ -1,4 +1,5 @@
 // What activities work with. Built once in worker/main, or by a test.
+import type { HealthLimits } from '../shared/core/node-health.js';
 import type { Clock } from '../shared/io/clock.js';
 import type { Faults } from '../shared/io/faults.js';
 import type { NodeDirectory } from '../shared/io/node-directory.js';
@@ -23,6 +24,7 @@ export interface ActivityOptions {
   copyChunkDocuments: number;
   /** Documents that a verification reads a second, over all replicas, unless it says otherwise. */
   verifyDocumentsPerSecond: number;
+  health: HealthLimits;
   /** Key of nodes for which the store has none. */
   nodeMasterKey: string | null;
 }
@@ -35,6 +37,7 @@ export const DEFAULT_ACTIVITY_OPTIONS: ActivityOptions = {
   groupBytes: 32 * 1024 * 1024,
   copyChunkDocuments: 2_000,
   verifyDocumentsPerSecond: 10_000,
+  health: { downAfterMs: 10_000, lostAfterMs: 600_000, recoverAfterMs: 15_000, gapMs: 60_000 },
   nodeMasterKey: null,
 };
 

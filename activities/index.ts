@@ -11,6 +11,7 @@ import { planRollback } from './changes/rollback.js';
 import { type ChangeDefaults, validateChange } from './changes/validate.js';
 import type { ActivityDeps } from './deps.js';
 import { finalFailure, runStep } from './failures.js';
+import { healthActivities } from './health/index.js';
 import { copyShard } from './moves/copy.js';
 import { deleteReplica } from './moves/delete.js';
 import { flipShard } from './moves/flip.js';
@@ -173,6 +174,7 @@ export function createActivities(deps: WorkerDeps) {
       moveStep('delete', moveId, (beat) => deleteReplica(deps, moveId, side, beat)),
 
     ...verificationActivities(deps),
+    ...healthActivities(deps),
 
     /** A node's stream, for as long as this worker holds it. */
     async deliver(node: NodeId): Promise<'over' | 'removed'> {

@@ -42,10 +42,11 @@ export function addStatusCommand(program: Command, run: Runner): void {
 
 export function formatNodes(nodes: readonly NodeView[]): string[] {
   return formatTable(
-    ['NODE', 'STATE', 'URL', 'ZONE', 'REPLICAS', 'LAG', 'REPORTED'],
+    ['NODE', 'STATE', 'HEALTH', 'URL', 'ZONE', 'REPLICAS', 'LAG', 'REPORTED'],
     nodes.map((node) => [
       node.id,
       node.reachable ? node.state : `${node.state} (does not answer)`,
+      node.health?.state ?? null,
       node.url,
       node.zone,
       formatCounts(node.replicas),

@@ -8,6 +8,7 @@ export interface NodeView {
   state: string;
   reachable: boolean;
   replicas: Record<string, number>;
+  health: { state: string } | null;
   stream: { lag: number; silentMs: number; lastError: string | null } | null;
 }
 

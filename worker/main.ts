@@ -19,6 +19,7 @@ import { StoreUnavailable } from '../shared/io/store-failure.js';
 import { loadWorkflows } from './bundle.js';
 import { connectTemporal, hasSearchAttributes } from './connection.js';
 import { keepRetention } from './retention-keeper.js';
+import { keepSchedule } from './schedule.js';
 import { StreamKeeper } from './stream-keeper.js';
 
 export interface RunningWorker {
@@ -72,6 +73,13 @@ export async function runWorker(config: Config): Promise<RunningWorker> {
       copyChunkDocuments: config.copyChunkDocuments,
       nodeMasterKey: config.nodeMasterKey,
       demoteAfterMs: config.demoteAfterMs,
+      verifyDocumentsPerSecond: config.verifyDocumentsPerSecond,
+      health: {
+        ...DEFAULT_ACTIVITY_OPTIONS.health,
+        downAfterMs: config.nodeDownAfterMs,
+        recoverAfterMs: config.nodeRecoverAfterMs,
+        lostAfterMs: config.healAfterMs,
+      },
     },
     faults: parseFaults(process.env.MIROIR_FAULT),
     clock: REAL_CLOCK,
@@ -108,6 +116,7 @@ export async function runWorker(config: Config): Promise<RunningWorker> {
     taskQueue: config.taskQueue,
     clusterId: config.clusterId,
   });
+  await keepSchedule(client, config, log);
   const garbage = setInterval(() => {
     store
       .collectGarbage()

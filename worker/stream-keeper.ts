@@ -1,4 +1,5 @@
-// Keeps one `deliver` workflow running for every node of the topology; recreates what is missing.
+// Keeps one `deliver` workflow running for every node of the topology, and the one that watches their health; recreates
+// what is missing.
 import type { Client } from '@temporalio/client';
 import type { Log } from '../activities/deps.js';
 import type { NodeId } from '../shared/core/topology.js';
@@ -22,6 +23,7 @@ export function streamWorkflowId(clusterId: string, node: NodeId): string {
 
 export class StreamKeeper {
   private readonly startedAtMs = new Map<NodeId, number>();
+  private watchStartedMs = Number.NEGATIVE_INFINITY;
   private timer: NodeJS.Timeout | null = null;
   private ended = false;
 
@@ -59,11 +61,26 @@ export class StreamKeeper {
   }
 
   private async keep(): Promise<void> {
+    await this.keepWatch();
     const streams = await this.options.store.readStreams();
     for (const { node } of streams) {
       const startedMs = this.startedAtMs.get(node);
       if (startedMs !== undefined && performance.now() - startedMs < RENEW_MS) continue;
       await this.start(node);
     }
+  }
+
+  private async keepWatch(): Promise<void> {
+    if (performance.now() - this.watchStartedMs < RENEW_MS) return;
+    const { client, taskQueue, clusterId } = this.options;
+    await client.workflow.start('watchFleet', {
+      workflowId: `miroir/heal/${clusterId}`,
+      taskQueue,
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      args: [],
+      staticSummary: 'watches the nodes and heals the fleet',
+    });
+    this.watchStartedMs = performance.now();
   }
 }

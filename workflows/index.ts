@@ -5,3 +5,4 @@ export { moveShard } from './move-shard.js';
 export { rollbackMove } from './rollback-move.js';
 export { topologyChange } from './topology-change.js';
 export { scheduledVerify, verifyCluster } from './verify-cluster.js';
+export { watchFleet } from './watch-fleet.js';

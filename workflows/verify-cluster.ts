@@ -12,7 +12,11 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { failureType, rootMessage } from './failure-text.js';
+import { runHealing } from './run-healing.js';
 import { long, meta } from './steps.js';
+
+/** A second round meets what the first could not: a replica that was the last in-sync one until another was copied. */
+const MOST_REPAIRS = 2;
 
 export interface VerifyInput {
   index?: string | null;
@@ -34,7 +38,9 @@ export async function verifyCluster(input?: VerifyInput): Promise<VerifyResult> 
       { workflowId, verificationId, input: input ?? {} },
     ]);
     setCurrentDetails('Compares settings, strays and every shard on all of its replicas.');
-    const result = await long.runVerification.executeWithOptions({ summary: 'compare' }, [verificationId]);
+    let result = await long.runVerification.executeWithOptions({ summary: 'compare' }, [verificationId]);
+    for (let round = 1; input?.repair && result.different > 0 && round <= MOST_REPAIRS; round += 1)
+      result = await repair(verificationId, round);
     await meta.closeVerification(verificationId, 'done', null);
     setCurrentDetails(`${result.items} comparisons, ${result.different} with differences.`);
     return { verificationId, ...result };
@@ -47,6 +53,17 @@ export async function verifyCluster(input?: VerifyInput): Promise<VerifyResult> 
       throw ApplicationFailure.nonRetryable(rootMessage(error), failureType(error) ?? 'VerificationFailed');
     throw error;
   }
+}
+
+/** Repairs what evidence decides, and compares it again. */
+async function repair(verificationId: string, round: number): Promise<{ items: number; different: number }> {
+  setCurrentDetails('Repairs: sends settings again, deletes strays, marks replicas to be copied anew.');
+  const { waiting } = await long.repairFindings.executeWithOptions({ summary: 'repair' }, [
+    verificationId,
+    round,
+  ]);
+  if (waiting > 0) await runHealing(`verification ${verificationId} found ${waiting} wrong replicas`);
+  return long.recheckFindings.executeWithOptions({ summary: 'compare again' }, [verificationId]);
 }
 
 /** One run of the schedule: waits for the verification, or leaves it out when one runs already. */

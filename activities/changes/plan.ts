@@ -1,5 +1,6 @@
 // The plan of a change: the smallest diff between the committed replicas and the target, or a saved plan as it is,
 // written down as moves with what they are expected to bring.
+import { isHealing } from '../../shared/core/healing.js';
 import type { Plan } from '../../shared/core/plan.js';
 import { basisOf, describeHolders } from '../../shared/core/plan-basis.js';
 import { type PlanReport, predictionOf } from '../../shared/core/plan-report.js';
@@ -52,7 +53,8 @@ async function reportFor(
   topology: Topology,
 ): Promise<PlanReport> {
   if (change.planId !== null) return savedReport(deps, change.planId, topology);
-  const plan: Plan = await planEdits(deps, topology, change.edits);
+  const whole: Plan = await planEdits(deps, topology, change.edits, await deps.store.readHealth());
+  const plan = change.kind === 'heal' ? { ...whole, moves: whole.moves.filter(isHealing) } : whole;
   if (plan.refusal !== null) throw finalFailure('InvalidInput', plan.refusal);
   const client = (node: string) => deps.nodes.client(node);
   return estimatePlan({ ...deps, client }, topology, change.edits, plan, {

@@ -4,6 +4,7 @@ import { NodeRefusal, type requireSuccess } from '../../shared/io/node-client.js
 import { type Control, StaleGeneration, StateConflict } from '../../shared/io/store.js';
 import { enqueueTask, NodeTrouble, type PhysicalIndex, type StreamContext } from './context.js';
 import { registerFields } from './fields.js';
+import { runRepair } from './repairs.js';
 import { replayShard } from './replay.js';
 import { fetchDocuments } from './shard-documents.js';
 
@@ -51,7 +52,11 @@ async function runControl(context: StreamContext, control: Control): Promise<boo
     return true;
   }
   if (!index) {
-    await fail(context, control, new Error(`node ${context.node} no longer has the index of this move`));
+    await fail(context, control, new Error(`node ${context.node} no longer has the index of this step`));
+    return true;
+  }
+  if (control.kind === 'sweep' || control.kind === 'settings') {
+    await finish(context, control, await runRepair(context, control, index));
     return true;
   }
   if (control.kind === 'replay') {
@@ -134,7 +139,7 @@ async function sendChunks(context: StreamContext, controls: readonly Control[]):
   for (const [position, control] of controls.entries()) {
     const index = requireIndex(context, control);
     try {
-      if (!index) throw new Error(`node ${context.node} no longer has the index of this move`);
+      if (!index) throw new Error(`node ${context.node} no longer has the index of this step`);
       const chunk = await reads[position]!;
       context.signal.throwIfAborted();
       if (!(await context.store.startControl(context.node, context.generation, control.id))) continue;
@@ -180,7 +185,7 @@ async function readChunk(context: StreamContext, control: Control): Promise<Read
     const index = topology.indexes.find((candidate) => candidate.incarnation === control.incarnation);
     const name = index?.physicalNames[sourceNode];
     if (!index || name === undefined)
-      throw new Error(`node ${sourceNode} no longer has the index of this move`);
+      throw new Error(`node ${sourceNode} no longer has the index of this step`);
     const client = await context.nodes.client(sourceNode);
     try {
       const { results, total } = await fetchDocuments(

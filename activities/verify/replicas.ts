@@ -38,7 +38,7 @@ export async function awaitPositions(
   beat: Beat,
 ): Promise<{ node: NodeId; reason: string }[]> {
   let seen = '';
-  let sinceMs = performance.now();
+  let sinceMs = deps.clock.nowMs();
   for (;;) {
     const streams = await deps.store.readStreams();
     const late = nodes.flatMap((node) => {
@@ -47,10 +47,10 @@ export async function awaitPositions(
     });
     if (late.length === 0) return [];
     const positions = late.map(({ stream }) => stream?.position).join(' ');
-    if (positions !== seen) sinceMs = performance.now();
+    if (positions !== seen) sinceMs = deps.clock.nowMs();
     seen = positions;
     const isStuck = late.every(({ stream }) => stream === undefined || stream.lastError !== null);
-    if (isStuck || performance.now() - sinceMs > BEHIND_MS)
+    if (isStuck || deps.clock.nowMs() - sinceMs > BEHIND_MS)
       return late.map(({ node, stream }) => ({
         node,
         reason:

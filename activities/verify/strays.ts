@@ -1,5 +1,5 @@
 // Strays: documents on a node that belong to none of the shards it holds. Searches never ask for them; they take room.
-import { type NodeId, shardFilter, type TopologyIndex } from '../../shared/core/topology.js';
+import { heldShards, strayFilter } from '../../shared/core/strays.js';
 import { NodeRefusal, NodeUnreachable } from '../../shared/io/node-client.js';
 import type { ItemOutcome, VerificationItem } from '../../shared/io/store-verifications.js';
 import type { Beat } from '../beat.js';
@@ -10,17 +10,6 @@ import { liveIndex } from './replicas.js';
 import { EQUAL } from './shard.js';
 
 const SAMPLES = 20;
-
-/** Shards of which the node has a replica in whatever state: what it holds of them is no stray. */
-export function heldShards(index: TopologyIndex, node: NodeId): number[] {
-  return index.shards.flatMap((replicas, shard) =>
-    replicas.some((replica) => replica.node === node) ? [shard] : [],
-  );
-}
-
-export function strayFilter(held: readonly number[]): string {
-  return `NOT ${shardFilter(held)}`;
-}
 
 export async function findStrays(
   deps: ActivityDeps,

@@ -1,6 +1,7 @@
 // One screen: is the fleet healthy, if not why, and what to do next.
 import type { Topology } from '../../shared/core/topology.js';
 import type { ChangeRow, MoveRow } from '../../shared/io/store.js';
+import type { VerificationRow } from '../../shared/io/store-verifications.js';
 import { type ChangeProgress, type IndexView, type NodeView, sumProgress, viewIndexes } from './views.js';
 
 export interface Health {
@@ -25,6 +26,10 @@ export interface StatusInput {
   change: ChangeRow | null;
   moves: MoveRow[];
   nowMs: number;
+  /** Why the fleet does not heal itself though it should, or null. */
+  healingPause: string | null;
+  /** The latest one, or null. */
+  verification: VerificationRow | null;
 }
 
 /** The verdict with its reasons, and the commands that help. */
@@ -34,6 +39,8 @@ export function judgeFleet(input: StatusInput): { health: Health; nextSteps: str
   judgeNodes(input, reasons, steps);
   for (const index of viewIndexes(input.topology)) judgeIndex(index, reasons, steps);
   judgeChange(input, reasons, steps);
+  if (input.healingPause !== null) reasons.push(`healing waits: ${input.healingPause}`);
+  judgeVerification(input.verification, reasons, steps);
   return {
     health: { verdict: reasons.length === 0 ? 'healthy' : 'degraded', reasons },
     nextSteps: [...steps],
@@ -53,6 +60,10 @@ function judgeNodes({ topology, nodes }: StatusInput, reasons: string[], steps: 
       reasons.push(`node ${node.id} does not answer`);
       steps.add(`check that Meilisearch runs at ${node.url}`);
     }
+    if (node.health?.state === 'down' || node.health?.state === 'lost')
+      reasons.push(
+        `node ${node.id} is ${node.health.state} since ${node.health.since}: ${node.health.reason}`,
+      );
     const stream = node.stream;
     if (stream === null) continue;
     const stalledMs = Math.min(stream.silentMs, stream.lagMs);
@@ -67,6 +78,19 @@ function judgeNodes({ topology, nodes }: StatusInput, reasons: string[], steps: 
       steps.add(`miroir-ctl node remove ${node.id}`);
     }
   }
+}
+
+function judgeVerification(
+  verification: VerificationRow | null,
+  reasons: string[],
+  steps: Set<string>,
+): void {
+  if (verification === null || verification.status === 'running' || verification.totals.different === 0)
+    return;
+  reasons.push(
+    `the verification of ${verification.startedAt} found ${verification.totals.different} differences that are not repaired`,
+  );
+  steps.add('miroir-ctl verify show');
 }
 
 function judgeIndex(index: IndexView, reasons: string[], steps: Set<string>): void {

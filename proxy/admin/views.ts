@@ -1,4 +1,5 @@
 // The fleet as the admin API shows it: nodes, indexes, changes. Pure: what was read goes in, JSON comes out.
+import type { HealthState, NodeHealth } from '../../shared/core/node-health.js';
 import type { Prediction } from '../../shared/core/plan-report.js';
 import type { ReplicaState, Scoring, Topology, TopologyIndex } from '../../shared/core/topology.js';
 import type { ChangeRow, MoveRow, StreamPosition } from '../../shared/io/store.js';
@@ -15,6 +16,8 @@ export interface NodeView {
   /** False while the proxy believes that it does not answer. */
   reachable: boolean;
   replicas: ReplicaCounts;
+  /** As the watch over the fleet has seen it; null before its first look. */
+  health: { state: HealthState; since: string; reason: string | null } | null;
   stream: {
     position: number;
     /** Entries that it has still to deliver. */
@@ -35,10 +38,12 @@ export function viewNodes(
   journal: { head: number; enqueuedAtMs(seq: number): number | undefined },
   nowMs: number,
   reachable: (id: string) => boolean,
+  health: readonly NodeHealth[],
 ): NodeView[] {
   const counts = countByNode(topology);
   return topology.nodes.map((node) => {
     const stream = streams.find((other) => other.node === node.id);
+    const seen = health.find((row) => row.node === node.id);
     return {
       id: node.id,
       url: publicUrl(node.url),
@@ -47,6 +52,9 @@ export function viewNodes(
       state: node.state,
       reachable: reachable(node.id),
       replicas: counts.get(node.id) ?? {},
+      health: seen
+        ? { state: seen.state, since: new Date(seen.sinceMs).toISOString(), reason: seen.reason }
+        : null,
       stream: stream
         ? {
             position: stream.position,

@@ -30,7 +30,7 @@ export function registerPlanRoutes(admin: FastifyInstance, ctx: AdminContext): v
       client: (node: string) => ctx.nodes.client(node),
       pause: () => nextTurn(),
     };
-    const plan = await planEdits(deps, topology, edits);
+    const plan = await planEdits(deps, topology, edits, await store.readHealth());
     if (plan.refusal !== null) throw refused(plan.refusal);
     const report = await estimatePlan(deps, topology, edits, plan, {
       concurrency: options.concurrency ?? DEFAULT_CONCURRENCY,

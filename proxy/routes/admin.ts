@@ -42,10 +42,11 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
   const { store } = ctx;
 
   async function readNodes(nowMs: number) {
-    const [topology, streams, head] = await Promise.all([
+    const [topology, streams, head, health] = await Promise.all([
       store.readTopology(),
       store.readStreams(),
       store.readHead(),
+      store.readHealth(),
     ]);
     const waiting = [...new Set(streams.map((stream) => stream.position + 1))];
     const tasks = await Promise.all(
@@ -58,22 +59,24 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
     // A node that this proxy has not connected to yet is not down.
     const reachable = (id: string) =>
       ctx.nodes.client(id) === undefined || ctx.nodes.cost(id) !== Number.POSITIVE_INFINITY;
-    return { topology, head, nodes: viewNodes(topology, streams, journal, nowMs, reachable) };
+    return { topology, head, nodes: viewNodes(topology, streams, journal, nowMs, reachable, health) };
   }
 
   admin.get('/status', async () => {
     const nowMs = Date.now();
-    const [{ topology, head, nodes }, leases, change] = await Promise.all([
+    const [{ topology, head, nodes }, leases, change, healingPause, verification] = await Promise.all([
       readNodes(nowMs),
       store.readLeases(),
       store.readLatestChange(),
+      store.readHealingPause(),
+      store.readLatestVerification(),
     ]);
     const moves = change ? await store.listMoves(change.id) : [];
     return {
       clusterId: topology.clusterId,
       epoch: topology.epoch,
       replicationFactor: topology.replicationFactor,
-      ...judgeFleet({ topology, nodes, change, moves, nowMs }),
+      ...judgeFleet({ topology, nodes, change, moves, nowMs, healingPause, verification }),
       nodes,
       indexes: viewIndexes(topology).length,
       journal: { head: head.journalHead, payloadBytes: head.journalPayloadBytes },

@@ -1,6 +1,7 @@
 // Prometheus metrics of this proxy: requests by route, the epoch it serves, and which nodes it believes to be up.
 import type { FastifyInstance } from 'fastify';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { HEALTH_STATES } from '../../shared/core/node-health.js';
 import type { Topology } from '../../shared/core/topology.js';
 import type { ProxyContext } from '../context.js';
 
@@ -33,6 +34,20 @@ export function registerMetrics(app: FastifyInstance, ctx: ProxyContext): void {
       this.reset();
       for (const { id } of readTopology(ctx)?.nodes ?? [])
         this.set({ node: id }, ctx.nodes.cost(id) === Infinity ? 0 : 1);
+    },
+  });
+
+  new Gauge({
+    name: 'miroir_node_health',
+    help: '1 for the state that a node is in: healthy, suspect, down or lost.',
+    labelNames: ['node', 'state'],
+    registers: [registry],
+    async collect() {
+      this.reset();
+      // Metrics are answered without the store, too.
+      const health = await ctx.store.readHealth().catch(() => []);
+      for (const row of health)
+        for (const state of HEALTH_STATES) this.set({ node: row.node, state }, row.state === state ? 1 : 0);
     },
   });
 

@@ -12,7 +12,9 @@ export type ChangeKind =
   | 'set'
   | 'set-replication'
   | 'rebalance'
-  | 'rollback';
+  | 'rollback'
+  /** Missing and diverged replicas are copied anew, surplus ones go; nothing else moves. */
+  | 'heal';
 
 export interface NewNode {
   id: NodeId;
@@ -63,6 +65,8 @@ export interface ChangeRequest {
   /** Of `rollback`: a whole change, or one move. */
   change?: string;
   move?: string;
+  /** Of `heal`: why it was started. */
+  cause?: string;
   options?: ChangeOptions;
 }
 

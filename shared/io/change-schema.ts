@@ -76,6 +76,12 @@ export const changeSchema = z.discriminatedUnion('kind', [
     })
     .refine((one) => one.plan === undefined || one.edits === undefined, 'a plan brings its own edits'),
   z.strictObject({
+    kind: z.literal('heal'),
+    nodes: z.array(nodeIdSchema).max(0).default([]),
+    cause: z.string().max(1_000).optional(),
+    options,
+  }),
+  z.strictObject({
     kind: z.literal('rollback'),
     nodes: z.array(nodeIdSchema).max(0).default([]),
     change: z.string().min(1).optional(),

@@ -51,6 +51,14 @@ const schema = z.strictObject({
   demoteAfterMs: durationMs(3_000),
   /** How long one step of a move is tried again before the move needs attention. */
   stepDeadlineMs: durationMs(600_000),
+  /** A node that is bad for so long is down, and healthy again after so long without a bad answer. */
+  nodeDownAfterMs: durationMs(10_000),
+  nodeRecoverAfterMs: durationMs(15_000),
+  /** A node that is away for so long is lost, and its shards are copied elsewhere; 0 switches self-healing off. */
+  healAfterMs: z.coerce.number().int().min(0).default(600_000),
+  /** How often all replicas are compared; 0: only when asked. */
+  verifyEveryMs: z.coerce.number().int().min(0).default(21_600_000),
+  verifyDocumentsPerSecond: z.coerce.number().int().positive().default(10_000),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 });
 

@@ -1,6 +1,14 @@
 // A plan with its sizes: made for a topology with a change's edits, documents counted on the nodes, sizes and times from
 // what earlier moves took.
-import { activeNodes, applyEdits, type ChangeEdits, pureReplacement } from '../core/change-edits.js';
+import {
+  activeNodes,
+  applyEdits,
+  type ChangeEdits,
+  leavingNodes,
+  pureReplacement,
+} from '../core/change-edits.js';
+import { lostNodes } from '../core/healing.js';
+import type { NodeHealth } from '../core/node-health.js';
 import type { Hash64 } from '../core/placement.js';
 import { type Plan, type PlannedMove, Planner } from '../core/plan.js';
 import { type PlanReport, reportPlan } from '../core/plan-report.js';
@@ -34,12 +42,14 @@ export async function planEdits(
   deps: Pick<EstimateDeps, 'hash' | 'pause'>,
   topology: Topology,
   edits: ChangeEdits,
+  health: readonly NodeHealth[] = [],
 ): Promise<Plan> {
   const after = applyEdits(topology, edits);
   const planner = new Planner({
     topology: after,
     desiredNodes: activeNodes(after),
     replaced: pureReplacement(edits),
+    lost: lostNodes(health, leavingNodes(edits)),
     hash: deps.hash,
   });
   for (const index of after.indexes) {

@@ -103,6 +103,17 @@ export interface VerificationStore {
   listVerificationItems(id: string, statuses: ItemStatus[], limit: number): Promise<VerificationItem[]>;
   saveVerificationItem(id: string, ordinal: number, outcome: ItemOutcome): Promise<void>;
   setVerificationStatus(id: string, status: VerificationStatus, lastError: string | null): Promise<void>;
+  /**
+   * Takes a wrong replica out of in-sync where another in-sync one remains, and marks it: the next healing change copies
+   * it anew. Answers whether it is marked now.
+   */
+  markReplica(
+    node: NodeId,
+    incarnation: number,
+    shard: number,
+    mark: string,
+    cause: string,
+  ): Promise<boolean>;
   /** What entries after `after`, up to `upTo`, did to a shard. */
   readTouches(incarnation: number, shard: number, after: number, upTo: number): Promise<Touches>;
 }

@@ -9,6 +9,7 @@ import type { NodeId, NodeState, ReplicaState, Topology, TopologyNode } from '..
 import type { ControlStore } from './store-control.js';
 import type { CopyStore } from './store-copies.js';
 import type { FieldsStore } from './store-fields.js';
+import type { HealthStore } from './store-health.js';
 import type { PlanStore } from './store-plans.js';
 import type { RestoredStore } from './store-restored.js';
 import type { ScoringStore } from './store-scoring.js';
@@ -140,7 +141,8 @@ export interface EntryOutcome {
   details: Record<string, unknown> | null;
 }
 
-export type ControlKind = 'clear' | 'copy' | 'replay' | 'delete';
+/** `sweep` deletes strays, `settings` sends an index's settings again: both are of no move. */
+export type ControlKind = 'clear' | 'copy' | 'replay' | 'delete' | 'sweep' | 'settings';
 
 /** A step of a move that a stream carries out between two groups. */
 export interface Control {
@@ -296,7 +298,8 @@ export interface Store
     PlanStore,
     RestoredStore,
     VerificationStore,
-    ScoringStore {
+    ScoringStore,
+    HealthStore {
   close(): Promise<void>;
 
   /** Creates the cluster row when there is none; answers the current topology. */

@@ -1,7 +1,9 @@
 // Verifications against engines behind real HTTP: what was changed behind Miroir's back is found, and nothing else.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openVerification } from '../../activities/verify/open.js';
-import { runVerification } from '../../activities/verify/run.js';
+import { repairFindings } from '../../activities/verify/repair.js';
+import { recheckFindings, runVerification } from '../../activities/verify/run.js';
+import { isDiverged } from '../../shared/core/replica-states.js';
 import type { VerificationItem } from '../../shared/io/store-verifications.js';
 import { StreamFleet } from '../support/stream-fleet.js';
 
@@ -81,6 +83,8 @@ describe('a verification', () => {
       },
     ]);
     expect(totals).toMatchObject({ different: 1, undecided: 1 });
+    await repairFindings(fleet.deps(), `v${count}`, 1, fleet.beat);
+    expect((await fleet.index('birds')).shards.flat().filter(isDiverged)).toEqual([]);
     const told = await verify({ index: 'birds', repair: true, from: 'n3' });
     expect(shardOf(told.found)).toMatchObject([
       { undecided: false, detail: { wrong: [{ node: 'n2', evidence: 'operator' }] } },
@@ -108,6 +112,23 @@ describe('a verification', () => {
     expect(strays[0]!.detail.samples!.map(({ id }) => id).sort()).toEqual(['alien', 'birds-30']);
   });
 
+  it('deletes strays and marks the wrong replica, which stays out of in-sync until it is copied anew', async () => {
+    const id = `v${count}`;
+    expect(await repairFindings(fleet.deps(), id, 1, fleet.beat)).toEqual({ waiting: 1 });
+    const { shards } = await fleet.index('birds');
+    const states = shards[0]!.map((replica) => [replica.node, replica.state, isDiverged(replica)]);
+    expect(states).toEqual([
+      ['n1', 'joined', true],
+      ['n2', 'in-sync', false],
+    ]);
+    expect((await fleet.documents('n1', 'birds')).map((one) => one.id)).not.toContain('alien');
+    expect(await recheckFindings(fleet.deps(), id, fleet.beat)).toMatchObject({ different: 1 });
+    const [left] = await fleet.store.listVerificationItems(id, ['different'], 10);
+    expect(left).toMatchObject({ kind: 'shard', detail: { wrong: [{ node: 'n1', evidence: 'marked' }] } });
+    const repaired = await fleet.store.listVerificationItems(id, ['repaired'], 10);
+    expect(repaired).toMatchObject([{ kind: 'strays', extra: 2 }]);
+  });
+
   it('lets two of three decide', async () => {
     const { _miroir } = { _miroir: '!!!!' };
     await behind('n2', 'three', 'POST', '/documents', [{ id: 'three-7', colour: 'blue', _miroir }]);
@@ -122,6 +143,11 @@ describe('a verification', () => {
     const { found } = await verify({ index: 'three' });
     const [settings] = found.filter((item) => item.kind === 'settings');
     expect(settings!.detail.drift).toEqual({ n3: ['rankingRules', 'stopWords'] });
+    const id = `v${count}`;
+    await repairFindings(fleet.deps(), id, 1, fleet.beat);
+    await recheckFindings(fleet.deps(), id, fleet.beat);
+    const repaired = await fleet.store.listVerificationItems(id, ['repaired'], 10);
+    expect(repaired.map((item) => item.kind)).toEqual(['settings']);
   });
 
   it('says of which node it could not tell', async () => {

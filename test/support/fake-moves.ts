@@ -114,6 +114,10 @@ export class FakeMoves {
     return {
       openVerification: async () => unused(),
       runVerification: async () => unused(),
+      watchHealth: async () => unused(),
+      noteHealing: async () => unused(),
+      repairFindings: async () => unused(),
+      recheckFindings: async () => unused(),
       closeVerification: async () => unused(),
       validateChange: async ({ changeId }) => {
         await this.pass('validate');

@@ -14,6 +14,7 @@ function node(id: string, stream: Partial<NonNullable<NodeView['stream']>> = {})
     state: 'active',
     reachable: true,
     replicas: {},
+    health: null,
     stream: {
       position: 10,
       lag: 0,
@@ -30,7 +31,15 @@ function node(id: string, stream: Partial<NonNullable<NodeView['stream']>> = {})
 
 function judge(nodes: NodeView[], indexes: ReturnType<typeof sampleIndex>[] = []) {
   const topology = sampleTopology(sampleNodes(nodes.map((one) => one.id)), indexes);
-  return judgeFleet({ topology, nodes, change: null, moves: [], nowMs }).health;
+  return judgeFleet({
+    topology,
+    nodes,
+    change: null,
+    moves: [],
+    healingPause: null,
+    verification: null,
+    nowMs,
+  }).health;
 }
 
 describe('judgeFleet', () => {

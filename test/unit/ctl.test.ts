@@ -128,7 +128,7 @@ describe('status and lists', () => {
   it('lists nodes and indexes', async () => {
     server = await startAdminServer({ nodes });
     const { stdout } = await ctl(['node', 'list']);
-    expect(stdout.split('\n')[0]).toMatch(/^NODE +STATE +URL +ZONE +REPLICAS +LAG +REPORTED$/);
+    expect(stdout.split('\n')[0]).toMatch(/^NODE +STATE +HEALTH +URL +ZONE +REPLICAS +LAG +REPORTED$/);
     expect(JSON.parse((await ctl(['node', 'list', '-o', 'json'])).stdout).nodes).toHaveLength(3);
     expect((await ctl(['index', 'list'])).stdout).toMatch(/^INDEX/);
     expect((await ctl(['task', 'show', '5'])).stderr).toContain('Task `5` not found.');

@@ -35,5 +35,10 @@ export async function collectGarbage(tx: Tx): Promise<number> {
   removed += await tx.run(
     `DELETE FROM controls WHERE status <> 'waiting' AND move_id IN (SELECT id FROM moves WHERE finished_at IS NOT NULL)`,
   );
+  // Controls of no move: those who asked have long read the answer.
+  removed += await tx.run(
+    `DELETE FROM controls WHERE status <> 'waiting' AND move_id IS NULL
+       AND id < (SELECT COALESCE(MAX(id), 0) FROM controls) - 1000`,
+  );
   return removed;
 }

@@ -138,6 +138,12 @@ const MIGRATIONS: readonly string[][] = [
     // A store that was restored from a backup waits for an operator while this says since when.
     `ALTER TABLE cluster ADD COLUMN restored_at TEXT`,
   ],
+  [
+    `CREATE TABLE node_health (
+      node TEXT PRIMARY KEY, state TEXT NOT NULL, since_ms INTEGER NOT NULL, bad_since_ms INTEGER,
+      good_since_ms INTEGER, observed_at_ms INTEGER NOT NULL, reason TEXT, healed_away INTEGER NOT NULL)`,
+    `CREATE TABLE healing_pause (one INTEGER PRIMARY KEY CHECK (one = 1), reason TEXT NOT NULL)`,
+  ],
 ];
 
 /** What a database has when every migration was made. */

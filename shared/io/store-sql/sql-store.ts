@@ -11,8 +11,10 @@ import { readFields } from './fields.js';
 import * as flips from './flips.js';
 import { collectGarbage } from './garbage.js';
 import * as groups from './groups.js';
+import * as health from './health.js';
 import * as journal from './journal.js';
 import * as leases from './leases.js';
+import * as marks from './marks.js';
 import * as moves from './moves.js';
 import * as plans from './plans.js';
 import { advanceTasks } from './progress.js';
@@ -140,6 +142,12 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     saveVerificationItem: write(verifications.saveVerificationItem),
     setVerificationStatus: write(verifications.setVerificationStatus),
     readTouches: read(verifications.readTouches),
+    readHealth: read(health.readHealth),
+    saveHealth: write(health.saveHealth),
+    setHealedAway: write(health.setHealedAway),
+    readHealingPause: read(health.readHealingPause),
+    saveHealingPause: write(health.saveHealingPause),
+    markReplica: write(marks.markReplica),
     advanceTasks: write(advanceTasks),
     collectGarbage: write(collectGarbage),
     readWatermark: read(async (tx: Tx, incarnation: number) => {
