@@ -72,11 +72,11 @@ function printTaus(tallies: readonly TauTally[]): string[] {
 }
 
 function printSimulation({ placement, queries, tallies, coordinatorMicros }: SimulationResult): string {
-  const { mean, p50, p95 } = coordinatorMicros;
+  const { mean, p50, p95, cpu } = coordinatorMicros;
   return [
     `The formula over ten shards (50, 20, 10, 7, 5, 3, 2, 1.5, 1 and 0.5 %), documents ${placement}, ${queries} queries:`,
     ...printTaus(tallies),
-    `  coordinator, adding up and rescoring 100 hits: mean ${mean.toFixed(1)} µs, p50 ${p50.toFixed(1)}, p95 ${p95.toFixed(1)}`,
+    `  coordinator, adding up and rescoring 100 hits: mean ${mean.toFixed(1)} µs, p50 ${p50.toFixed(1)}, p95 ${p95.toFixed(1)}, processor time ${cpu.toFixed(1)}`,
   ].join('\n');
 }
 

@@ -39,7 +39,8 @@ export interface SimulationResult {
   queries: number;
   tallies: TauTally[];
   /** Adding statistics up and rescoring, microseconds a query. */
-  coordinatorMicros: { mean: number; p50: number; p95: number };
+  /** Elapsed, which other work on the machine lengthens, and the mean of the processor time. */
+  coordinatorMicros: { mean: number; p50: number; p95: number; cpu: number };
 }
 
 export const METHODS = ['local statistics', 'scores scaled to the best of each shard', 'DFS'] as const;
@@ -69,6 +70,7 @@ export function simulate(
   };
   const tallies = METHODS.map((name) => ({ name, sum: 0, queries: 0, below: 0 }));
   const micros: number[] = [];
+  let cpuMicros = 0;
   let counted = 0;
   for (const query of queries) {
     const hits = firstHits(corpus, query);
@@ -87,10 +89,13 @@ export function simulate(
       Math.max(...local.filter((_score, at) => shardOf[hits[at]!] === shard), Number.MIN_VALUE),
     );
     const scaled = local.map((score, at) => score / best[shardOf[hits[at]!]!]!);
+    const cpuBefore = process.cpuUsage();
     const startedMs = performance.now();
     const whole = addStatistics(shards);
     const dfs = rankByScore(counts.map((count) => bm25(count, whole)));
     micros.push(1_000 * (performance.now() - startedMs));
+    const used = process.cpuUsage(cpuBefore);
+    cpuMicros += used.user + used.system;
     const orders = [order(local), order(scaled), dfs.map((at) => String(hits[at]))];
     for (const [at, given] of orders.entries()) {
       const tau = kendallTau(given, reference) ?? 1;
@@ -100,10 +105,15 @@ export function simulate(
       if (tau < 1) tally.below++;
     }
   }
-  return { placement, queries: counted, tallies, coordinatorMicros: describe(micros) };
+  return {
+    placement,
+    queries: counted,
+    tallies,
+    coordinatorMicros: { ...describe(micros), cpu: cpuMicros / micros.length },
+  };
 }
 
-function describe(samples: readonly number[]): SimulationResult['coordinatorMicros'] {
+function describe(samples: readonly number[]): Omit<SimulationResult['coordinatorMicros'], 'cpu'> {
   const sorted = [...samples].sort((left, right) => left - right);
   const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN;
   return {
