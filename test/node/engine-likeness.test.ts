@@ -227,6 +227,55 @@ const AFTER: Step[] = [
   ['GET', '/nothing'],
 ];
 
+/** What registers the names of fields, and so gives the keys of documents their order; in the order of keys as well. */
+const FIELDS: Step[] = [
+  ['POST', '/indexes', { uid: 'fields' }],
+  // As streams do it: names before the primary key, which has its place among them, and no document.
+  [
+    'POST',
+    '/indexes/fields/documents?skipCreation=true&primaryKey=title',
+    [{ title: 'x', id: null, zebra: null, apple: null, _vectors: null }],
+  ],
+  ['PATCH', '/indexes/fields', { primaryKey: 'id' }],
+  ['GET', '/indexes/fields/documents'],
+  [
+    'POST',
+    '/indexes/fields/documents',
+    [{ apple: 1, id: 1, later: 2, title: 'a', 'dotted.name': 3, zebra: 4 }],
+  ],
+  [
+    'POST',
+    '/indexes/fields/documents?skipCreation=true&primaryKey=id',
+    [{ id: 'none', kiwi: null, fig: null }],
+  ],
+  ['PUT', '/indexes/fields/documents', [{ fig: 1, id: 1, kiwi: 2 }]],
+  ['POST', '/indexes/fields/documents', [{ bad: 1, id: 'not an id!' }]],
+  ['POST', '/indexes/fields/documents', [{ good: 1, bad: 2, id: 2 }]],
+  ['DELETE', '/indexes/fields/documents'],
+  ['POST', '/indexes/fields/documents', [{ kiwi: 1, good: 3, zebra: 2, id: 3, title: 4 }]],
+  ['POST', '/indexes/nested/documents?primaryKey=meta.id', [{ b: 1, meta: { id: 7, x: 1 }, a: 2 }]],
+  [
+    'POST',
+    '/indexes/nested/documents?skipCreation=true&primaryKey=meta.id',
+    [{ meta: { id: 'none' }, d: null, c: null }],
+  ],
+  ['POST', '/indexes/nested/documents', [{ c: 1, d: 2, a: 3, meta: { x: 1, id: 8 } }]],
+  [
+    'POST',
+    '/indexes/guessed/documents',
+    [
+      { name: 'x', id: 1 },
+      { early: 1, id: 2, name: 'y' },
+    ],
+  ],
+];
+
+/** Each write is followed by a look at all documents of its index. */
+const WATCHED = FIELDS.flatMap((step): Step[] => {
+  const uid = step[1].split('/')[2];
+  return uid === undefined ? [step] : [step, ['GET', `/indexes/${uid}/documents`]];
+});
+
 /** Replaces what may differ by its type. */
 function stable(value: Json): Json {
   if (Array.isArray(value)) return value.map(stable);
@@ -274,5 +323,11 @@ describe.skipIf(!onRealMeilisearch)('beside a real Meilisearch', () => {
   test.each(steps)('%s %s %j', async (...step) => {
     const [ours, theirs] = await Promise.all([answerOf(engine.url, step), answerOf(real.url, step)]);
     expect(ours).toEqual(theirs);
+  });
+
+  test.each(WATCHED)('%s %s %j, key by key', async (...step) => {
+    const [ours, theirs] = await Promise.all([answerOf(engine.url, step), answerOf(real.url, step)]);
+    expect(ours).toEqual(theirs);
+    if (step[0] === 'GET') expect(JSON.stringify(ours)).toBe(JSON.stringify(theirs));
   });
 });
