@@ -20,11 +20,13 @@ const addSchema = z.strictObject({
   ...optionFields,
 });
 const replaceSchema = newNodeSchema.extend({ key, ...optionFields });
-const setSchema = z.strictObject({
-  zone: z.string().min(1).max(64).nullish(),
-  weight: z.number().positive().max(1_000).optional(),
-  ...optionFields,
-});
+const setSchema = z
+  .strictObject({
+    zone: z.string().min(1).max(64).nullish(),
+    weight: z.number().positive().max(1_000).optional(),
+    ...optionFields,
+  })
+  .refine((node) => node.zone !== undefined || node.weight !== undefined, 'must set `zone` or `weight`');
 const replicationRequest = z.strictObject({
   replication: z.array(replicationSchema).min(1, 'must set at least one replication factor'),
   ...optionFields,

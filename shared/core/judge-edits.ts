@@ -85,12 +85,13 @@ function judgeCapacity(topology: Topology, edits: ChangeEdits): string | null {
   if (leaving.length === 0 && edits.replication.length === 0) return null;
   const after = applyEdits(topology, edits);
   const left = activeNodes(after).length;
-  let factor = after.replicationFactor;
-  let needing = 'a new index';
-  for (const index of after.indexes)
-    if (index.deletedSeq === null && index.replicationFactor > factor) {
-      factor = index.replicationFactor;
-      needing = `index \`${index.uid}\``;
+  let factor = 0;
+  let needing = '';
+  const newIndex = { uid: null, deletedSeq: null, replicationFactor: after.replicationFactor };
+  for (const { uid, deletedSeq, replicationFactor } of [...after.indexes, newIndex])
+    if (deletedSeq === null && replicationFactor > factor) {
+      factor = replicationFactor;
+      needing = uid === null ? 'a new index' : `index \`${uid}\``;
     }
   if (left >= factor) return null;
   const missing = factor - left;

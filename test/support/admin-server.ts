@@ -10,6 +10,7 @@ import { registerAdminRoutes } from '../../proxy/routes/admin.js';
 import { SearchTurns } from '../../proxy/search/search-turns.js';
 import type { ApiError } from '../../shared/core/errors.js';
 import type { ChangeInput, ChangeOutcome, ChangeStarter, DecisionDetail } from '../../shared/io/changes.js';
+import { loadHash } from '../../shared/io/hash.js';
 import { NodeClient } from '../../shared/io/node-client.js';
 import { openStore } from '../../shared/io/open-store.js';
 import type { NodeInput, Store } from '../../shared/io/store.js';
@@ -99,7 +100,7 @@ export async function startAdminServer(
       cost: (id) => (down.has(id) ? Number.POSITIVE_INFINITY : 1),
     },
     searches: new SearchTurns(),
-    hash: unused,
+    hash: await loadHash(),
     options: {
       proxyId: 'proxy-1',
       masterKey: options.masterKey ?? null,

@@ -149,12 +149,13 @@ export class StoreFleet {
   }
 
   /** Takes a planned move to `verified`. */
-  async verifyMove(moveId: string): Promise<void> {
+  async verifyMove(moveId: string, copied = { documents: 0, bytes: 0 }): Promise<void> {
     const { store } = this;
     const move = await store.holdReplica(moveId);
     const streams = await store.readStreams();
     const positionOf = (node: NodeId) => streams.find((stream) => stream.node === node)!.position;
     await store.saveSnapshot(moveId, positionOf(move.copyFrom), []);
+    await store.recordCopied(moveId, move.attempt, copied.documents, copied.bytes);
     await store.endCopy(moveId, move.attempt);
     const joined = await store.advanceReplay(
       move.targetNode,
