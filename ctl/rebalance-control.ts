@@ -22,8 +22,8 @@ const MOVE_ACTIONS = {
 
 interface ThrottleFlags {
   concurrency?: number;
-  perNode?: number | null;
-  rate?: number | null;
+  perNode?: number | 'none';
+  rate?: number | 'none';
 }
 
 interface DecisionView {
@@ -53,8 +53,13 @@ export function addControlCommands(rebalance: Command, run: Runner): void {
     .option('--rate <documents>', 'documents per second of all copies together, or `none`', parseLimit)
     .action(
       run((session, flags: ThrottleFlags) => {
-        const { concurrency, perNode: nodeConcurrency, rate: documentsPerSecond } = flags;
-        return decide(session, 'throttle', { concurrency, nodeConcurrency, documentsPerSecond });
+        // Commander takes a null for a missing value.
+        const limit = (flag: number | 'none' | undefined) => (flag === 'none' ? null : flag);
+        return decide(session, 'throttle', {
+          concurrency: flags.concurrency,
+          nodeConcurrency: limit(flags.perNode),
+          documentsPerSecond: limit(flags.rate),
+        });
       }),
     );
 
@@ -107,8 +112,8 @@ function decider(): string {
   }
 }
 
-function parseLimit(text: string): number | null {
-  if (text === 'none') return null;
+function parseLimit(text: string): number | 'none' {
+  if (text === 'none') return text;
   try {
     return parseCount(text);
   } catch {

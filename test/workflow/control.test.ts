@@ -54,7 +54,7 @@ describe('pause', () => {
       control: { paused: true },
       moves: { done: 0, running: 2 },
     });
-    expect(moves.calls).toContain('paused');
+    await moves.begun('paused');
     expect(moves.calls.filter((call) => call.startsWith('flip') || call === 'snapshot 2')).toEqual([]);
     expect(moves.control).toMatchObject({ paused: true });
     await worker.decide('resume', { by: 'ben' });
@@ -157,7 +157,7 @@ describe('an approval', () => {
     const handle = await worker.change(REBALANCE);
     const waiting = await phase('awaiting-approval');
     expect(waiting).toMatchObject({ approved: false, moves: { done: 0 } });
-    expect(moves.calls).toContain('awaiting-approval');
+    await moves.begun('awaiting-approval');
     await worker.until(
       ({ running }) => running.filter((move) => move.phase === 'awaiting-approval').length === 2,
     );
