@@ -1,5 +1,6 @@
 // Has sources deleted whose retention is over: they are rows, and the workflow that deletes them runs only for that.
 import type { Client } from '@temporalio/client';
+import { listClosable } from '../activities/changes/retained.js';
 import type { Log } from '../activities/deps.js';
 import type { Store } from '../shared/io/store.js';
 
@@ -39,7 +40,7 @@ export function keepRetention(options: RetentionKeeperOptions): { stop(): void }
 }
 
 async function isDue(store: Store): Promise<boolean> {
-  return (await store.listDueRetentions(1)).length > 0 || (await store.listRetainedOut()).length > 0;
+  return (await store.listDueRetentions(1)).length > 0 || (await listClosable(store)).length > 0;
 }
 
 async function startWorkflow({ client, taskQueue, clusterId }: RetentionKeeperOptions): Promise<void> {

@@ -226,8 +226,9 @@ export class ChangeState {
     this.requireOpen();
     if (typeof moveId !== 'string')
       throw new Error('name the move to roll back; the whole change is rolled back once it has ended');
-    if (this.running.has(moveId) || this.givingUp.has(moveId))
+    if (this.running.has(moveId) || this.givingUp.has(moveId) || this.again.includes(moveId))
       throw new Error(`move "${moveId}" is under way: wait for it`);
+    if (this.failed.has(moveId)) throw new Error(`move "${moveId}" has failed: retry or skip it first`);
   }
 
   pause(paused: boolean): void {

@@ -1,11 +1,18 @@
 // What an operator decides about a running change, as updates, each written into its record; and the query that tells
 // the truth. An update does at once what it can, and never waits for a move.
-import { defineQuery, defineUpdate, setHandler, workflowInfo } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  defineQuery,
+  defineUpdate,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { ThrottleInput } from '../shared/core/change-control.js';
 import { describeControl } from '../shared/core/change-control.js';
 import type { ChangeState } from './change-state.js';
+import { rootMessage } from './failure-text.js';
+import { waitingSignal } from './gate.js';
 import type { ChangeProgress } from './messages.js';
-import { waitingSignal } from './move-shard.js';
 import { giveUp } from './run-move.js';
 import { meta } from './steps.js';
 
@@ -49,7 +56,7 @@ export function registerDecisions(state: ChangeState): void {
     setHandler(
       defineUpdate<string, [Input]>(action),
       async (input: Input) => {
-        const answer = act(input);
+        const answer = await act(input);
         await record(state, action, input);
         return answer;
       },
@@ -62,7 +69,7 @@ export function registerDecisions(state: ChangeState): void {
 async function record(state: ChangeState, action: Action, input: Input): Promise<void> {
   const { by, moveId, ...detail } = input ?? {};
   const decided = { action, by: by ?? 'temporal', moveId: moveId ?? null, detail };
-  await meta.recordDecision(workflowInfo().firstExecutionRunId, decided, state.control);
+  await meta.recordDecision(changeId(), decided, state.control);
 }
 
 function describeDecisions(state: ChangeState): Record<Action, Handler> {
@@ -123,9 +130,12 @@ function describeDecisions(state: ChangeState): Record<Action, Handler> {
     rollback: {
       description: 'takes one move back whose source is still kept: compared first, then one flip',
       judge: (input) => state.requireAtRest(input?.moveId),
-      act: (input) => {
-        state.takeBack(input!.moveId!);
-        return `move ${input!.moveId} is compared and then flipped back`;
+      act: async (input) => {
+        const moveId = input!.moveId!;
+        await requireRetained(moveId);
+        state.requireAtRest(moveId);
+        state.takeBack(moveId);
+        return `move ${moveId} is compared and then flipped back`;
       },
     },
     finish: {
@@ -137,6 +147,15 @@ function describeDecisions(state: ChangeState): Record<Action, Handler> {
       },
     },
   };
+}
+
+/** Fails the update with the sentence that says why the move cannot be taken back. */
+async function requireRetained(moveId: string): Promise<void> {
+  try {
+    await meta.requireRetained(changeId(), moveId);
+  } catch (error) {
+    throw ApplicationFailure.nonRetryable(rootMessage(error), 'Conflict');
+  }
 }
 
 function changeId(): string {

@@ -4,22 +4,14 @@ import {
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
-  condition,
-  defineSignal,
-  getExternalWorkflowHandle,
   isCancellation,
   setCurrentDetails,
   setHandler,
-  workflowInfo,
 } from '@temporalio/workflow';
 import { failureType } from './failure-text.js';
-import type { Gate, MoveInput, MoveResult } from './messages.js';
+import { gateSignal, waitForGate } from './gate.js';
+import type { MoveInput, MoveResult } from './messages.js';
 import { copy, meta, moveSteps } from './steps.js';
-
-/** Tells a move whether it may flip. */
-export const gateSignal = defineSignal<[Gate]>('gate');
-/** Tells the change what a move waits for before its flip, or that it goes on. */
-export const waitingSignal = defineSignal<[string, string]>('waiting');
 
 /** Copies that settings or index entries may interrupt before the move asks for attention. */
 const MOST_COPIES = 20;
@@ -75,31 +67,6 @@ export async function moveShard(input: MoveInput): Promise<MoveResult> {
       return { outcome: 'skipped', documents: 0 };
     }
     throw error;
-  }
-}
-
-/** Waits, for days if need be, until the move may flip; answers whether it had to. */
-async function waitForGate(moveId: string, gate: () => Gate, say: (text: string) => void): Promise<boolean> {
-  const isOpen = () => !gate().paused && gate().approved;
-  if (isOpen()) return false;
-  while (!isOpen()) {
-    const what = gate().paused ? 'paused' : 'awaiting-approval';
-    say(what === 'paused' ? 'verified; paused before the flip' : 'verified; the flip waits for an approval');
-    await tellParent(moveId, what);
-    await condition(() => isOpen() || (what === 'paused') !== gate().paused);
-  }
-  await tellParent(moveId, 'running');
-  return true;
-}
-
-/** A change that has ended meanwhile needs to know nothing. */
-async function tellParent(moveId: string, what: string): Promise<void> {
-  const { parent } = workflowInfo();
-  if (!parent) return;
-  try {
-    await getExternalWorkflowHandle(parent.workflowId, parent.runId).signal(waitingSignal, moveId, what);
-  } catch (error) {
-    if (isCancellation(error)) throw error;
   }
 }
 

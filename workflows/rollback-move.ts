@@ -1,21 +1,38 @@
 // Takes one flipped move back: its source is compared with what the fleet has, becomes readable in one flip, and the
 // former target goes. Until that flip everything stays as it is; after it the rollback goes forward.
-import { CancellationScope, CancelledFailure, isCancellation, setCurrentDetails } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  CancelledFailure,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+} from '@temporalio/workflow';
 import { failureType } from './failure-text.js';
-import type { MoveResult } from './messages.js';
+import { gateSignal, waitForGate } from './gate.js';
+import type { Gate, MoveResult } from './messages.js';
 import { meta, moveSteps } from './steps.js';
 
 export interface RollbackInput {
   moveId: string;
   stepDeadlineMs: number;
+  gate: Gate;
 }
 
-export async function rollbackMove({ moveId, stepDeadlineMs }: RollbackInput): Promise<MoveResult> {
+export async function rollbackMove(input: RollbackInput): Promise<MoveResult> {
+  const { moveId, stepDeadlineMs } = input;
   const steps = moveSteps(stepDeadlineMs);
   const say = (text: string) => setCurrentDetails(`Rollback of move ${moveId}: ${text}`);
-  try {
+  let { gate } = input;
+  setHandler(gateSignal, (next) => {
+    gate = next;
+  });
+  const compare = async () => {
     say('comparing the source with what the fleet has');
-    const { documents } = await steps.compareSource.executeWithOptions({ summary: 'compare' }, [moveId]);
+    return steps.compareSource.executeWithOptions({ summary: 'compare' }, [moveId]);
+  };
+  try {
+    let { documents } = await compare();
+    if (await waitForGate(moveId, () => gate, say)) documents = (await compare()).documents;
     say('flipping back: the source becomes readable once every proxy knows');
     await steps.flipBack.executeWithOptions({ summary: 'flip back' }, [moveId]);
     await endRollback(moveId, stepDeadlineMs);

@@ -11,20 +11,23 @@ import {
 } from '@temporalio/workflow';
 import type { ChangeState } from './change-state.js';
 import { rootMessage } from './failure-text.js';
+import { gateSignal } from './gate.js';
 import type { MoveResult, ValidatedChange } from './messages.js';
-import { gateSignal, moveShard, settleMove } from './move-shard.js';
+import { moveShard, settleMove } from './move-shard.js';
 import { rollbackMove, settleRollback } from './rollback-move.js';
 import { meta } from './steps.js';
 
 /** Within which a move that is given up must be cleaned up; if not, it stays failed. */
 const CLEAN_UP_MS = 60_000;
 
+interface Child {
+  handle: ChildWorkflowHandle<Workflow> | null;
+  scope: CancellationScope;
+}
+
 export class MoveRunner {
   /** Of moves that run: how to tell them that the gate has moved, and how to end them. */
-  private readonly children = new Map<
-    string,
-    { handle: ChildWorkflowHandle<typeof moveShard> | null; scope: CancellationScope }
-  >();
+  private readonly children = new Map<string, Child>();
 
   constructor(
     private readonly state: ChangeState,
@@ -46,9 +49,7 @@ export class MoveRunner {
     const scope = new CancellationScope();
     this.children.set(moveId, { handle: null, scope });
     try {
-      const result = await scope.run(() =>
-        this.isBackward(moveId) ? this.takeBack(moveId) : this.execute(moveId, scope),
-      );
+      const result = await scope.run(() => this.execute(moveId, scope));
       state.end(moveId, result.outcome);
     } catch (error) {
       if (isCancellation(error)) {
@@ -71,25 +72,22 @@ export class MoveRunner {
   private async execute(moveId: string, scope: CancellationScope): Promise<MoveResult> {
     const { retentionMs, stepDeadlineMs, copyChunkDocuments } = this.change.options;
     const gate = this.state.gate;
-    const handle = await startWhenFree(moveShard, `miroir/move/${moveId}`, `move ${moveId}`, [
-      { moveId, retentionMs, stepDeadlineMs, copyChunkDocuments, gate },
-    ]);
+    const handle = this.isBackward(moveId)
+      ? await startWhenFree(rollbackMove, `miroir/rollback/${moveId}`, `roll back ${moveId}`, [
+          { moveId, stepDeadlineMs, gate },
+        ])
+      : await startWhenFree(moveShard, `miroir/move/${moveId}`, `move ${moveId}`, [
+          { moveId, retentionMs, stepDeadlineMs, copyChunkDocuments, gate },
+        ]);
     this.children.set(moveId, { handle, scope });
+    // An operator may have decided while it was being started.
     if (gate.paused !== this.state.gate.paused || gate.approved !== this.state.gate.approved)
       this.tellGate(handle);
-    return handle.result();
-  }
-
-  private async takeBack(moveId: string): Promise<MoveResult> {
-    const { stepDeadlineMs } = this.change.options;
-    const handle = await startWhenFree(rollbackMove, `miroir/rollback/${moveId}`, `roll back ${moveId}`, [
-      { moveId, stepDeadlineMs },
-    ]);
-    return handle.result();
+    return handle.result() as Promise<MoveResult>;
   }
 
   /** One that has just ended needs to know nothing. */
-  private tellGate(handle: ChildWorkflowHandle<typeof moveShard> | null): void {
+  private tellGate(handle: Child['handle']): void {
     void handle?.signal(gateSignal, this.state.gate).catch(() => undefined);
   }
 }
@@ -100,16 +98,16 @@ async function startWhenFree<T extends Workflow>(
   workflowId: string,
   staticSummary: string,
   args: Parameters<T>,
-): Promise<ChildWorkflowHandle<T>> {
+): Promise<ChildWorkflowHandle<Workflow>> {
   for (;;) {
     try {
-      return (await startChild(workflow as Workflow, {
+      return await startChild(workflow as Workflow, {
         workflowId,
         workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         staticSummary,
         args,
-      })) as ChildWorkflowHandle<T>;
+      });
     } catch (error) {
       // The class is not exported to workflows.
       if ((error as Error).name !== 'WorkflowExecutionAlreadyStartedError') throw error;

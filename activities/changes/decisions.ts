@@ -1,10 +1,11 @@
 // What operators decide, as the activities of the workflows that hear it: the store knows, the record says who and when.
 import type { ChangeControl } from '../../shared/core/change-control.js';
-import { editsOf, releasedNodes } from '../../shared/core/change-edits.js';
 import type { MoveSelection } from '../../shared/io/store-control.js';
 import type { MoveToStart } from '../../workflows/messages.js';
 import type { ActivityDeps } from '../deps.js';
+import { finalFailure } from '../failures.js';
 import { releaseNodes } from './nodes.js';
+import { listClosable } from './retained.js';
 
 export interface Decided {
   action: string;
@@ -57,11 +58,9 @@ export function createDecisionActivities(deps: ActivityDeps) {
 
     /** Ends the changes that keep nothing any more; a removed node leaves the fleet here. Answers how many ended. */
     async closeRetained(): Promise<number> {
-      let closed = 0;
-      for (const { id, input } of await store.listRetainedOut()) {
-        const leaving = releasedNodes(editsOf(input));
-        const { kept, serving } = await store.countReplicas(leaving);
-        if (kept + serving > 0) continue;
+      const closable = await listClosable(store);
+      for (const { id, leaving } of closable) {
+        for (const node of leaving) await store.dropKept(node);
         await releaseNodes(deps, id, leaving);
         await store.setChangeStatus(id, 'done');
         await store.recordEvent({
@@ -71,9 +70,17 @@ export function createDecisionActivities(deps: ActivityDeps) {
           by: null,
           detail: {},
         });
-        closed += 1;
       }
-      return closed;
+      return closable.length;
+    },
+
+    /** Refuses a move that this change cannot take back. */
+    async requireRetained(changeId: string, moveId: string): Promise<void> {
+      const move = await store.readMove(moveId);
+      if (move?.changeId !== changeId)
+        throw finalFailure('Conflict', `there is no move "${moveId}" in this change`);
+      if (move.phase !== 'retain')
+        throw finalFailure('Conflict', `no source of move "${moveId}" is kept: it is in ${move.phase}`);
     },
 
     async cancelRollback(moveId: string): Promise<boolean> {

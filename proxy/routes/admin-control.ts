@@ -11,6 +11,7 @@ import type { AdminContext } from './admin.js';
 const bodyless = { config: { bodyless: true } };
 const FOLLOW = ['miroir-ctl rebalance status --watch'];
 const NOBODY = 'admin API';
+const OPEN = new Set(['running', 'paused', 'awaiting-approval', 'needs-attention']);
 /** Changes that a list shows, and moves with their steps that one page of a record shows. */
 const MOST_CHANGES = 100;
 const MOST_MOVES = 100;
@@ -51,7 +52,8 @@ export function registerControlRoutes(admin: FastifyInstance, ctx: AdminContext)
   admin.post('/rebalance/rollback', bodyless, async (request, reply) => {
     const { moveId, changeId, by = NOBODY } = readDecision(request.body);
     const { change, which } = await select(changeId ?? null, moveId ?? null);
-    const isOpen = ['running', 'paused', 'awaiting-approval', 'needs-attention'].includes(change.status);
+    // One whose run was terminated says so until the next change begins.
+    const isOpen = OPEN.has(change.status) && (await changes.progress()) !== null;
     if (isOpen && moveId) {
       const result = await changes.act('rollback', moveId, { by });
       return { action: 'rollback', moveId, result, nextSteps: FOLLOW };

@@ -49,10 +49,13 @@ export interface ControlStore {
   endRetention(which: MoveSelection): Promise<number>;
   /** How many sources a change still keeps, and until when a rollback of all of them is possible. */
   readRetention(changeId: string): Promise<{ sources: number; until: string | null }>;
-  /** Changes in `retaining` that keep nothing any more, and are not being rolled back. */
+  /** Changes in `retaining` that keep nothing any more that could be deleted, and are not being rolled back. */
   listRetainedOut(): Promise<ChangeRow[]>;
   /** Replicas on these nodes: those kept after a move, and all others. */
   countReplicas(nodes: readonly NodeId[]): Promise<{ kept: number; serving: number }>;
+
+  /** Forgets what moves have kept on a node that leaves: it goes with the node. */
+  dropKept(node: NodeId): Promise<void>;
 
   /** Gives a rollback its moves: all that can be taken back, the newest first. Answers how many; the same again. */
   planRollback(rollbackId: string, which: MoveSelection): Promise<number>;

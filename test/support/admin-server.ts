@@ -36,8 +36,10 @@ export class RecordedChanges implements ChangeStarter {
     this.details.push(detail);
     return null;
   }
+  /** What the running workflow says; null when none runs. */
+  running: unknown = null;
   async progress() {
-    return null;
+    return this.running;
   }
   async outcome(changeId: string) {
     return this.outcomes.get(changeId) ?? null;

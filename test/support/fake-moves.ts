@@ -151,6 +151,7 @@ export class FakeMoves {
       },
       listDueRetentions: async () => [...this.due],
       closeRetained: async () => 0,
+      requireRetained: async (_changeId, moveId) => this.pass('require retained', moveId),
       compareSource: async (moveId) => {
         await this.pass('compare', moveId);
         return { documents: 1, digest: '', rounds: 1 };

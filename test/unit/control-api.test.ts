@@ -157,11 +157,18 @@ describe('the way back', () => {
 
   it('of a change that runs goes move by move, through the change itself', async () => {
     await retained('running');
+    server.changes.running = { phase: 'moving' };
     const whole = await call('POST', '/rebalance/rollback', {});
     expect([whole.status, whole.body.code]).toEqual([409, 'miroir_change_in_progress']);
     await call('POST', '/rebalance/rollback', { moveId: 'm1', by: 'ann' });
     expect(server.changes.acted).toEqual([['rollback', 'm1']]);
     expect(server.changes.started).toEqual([]);
+  });
+
+  it('is open for a change whose run was terminated', async () => {
+    await retained('running');
+    expect((await call('POST', '/rebalance/rollback', {})).status).toBe(202);
+    expect(server.changes.started).toEqual([{ kind: 'rollback', nodes: [], change: 'c1' }]);
   });
 
   it('of what is not there says so', async () => {

@@ -74,6 +74,21 @@ describe('a retained source', () => {
     fleet.nowMs += HOUR_MS;
     await fleet.store.reportStream('a', fleet.generations.a!, 'does not answer');
     expect(await due()).toEqual([]);
+    // But nobody waits for it: the change is over, and what it has kept is deleted when the node returns.
+    expect((await fleet.store.listRetainedOut()).map(({ id }) => id)).toEqual(['change-m1']);
+    await fleet.store.setChangeStatus('change-m1', 'done');
+    await fleet.store.reportStream('a', fleet.generations.a!, null);
+    expect(await due()).toEqual(['m1']);
+  });
+
+  it('goes with its node where that leaves', async () => {
+    await flipped();
+    expect(await fleet.store.countReplicas(['a'])).toEqual({ kept: 1, serving: 0 });
+    await fleet.store.dropKept('a');
+    expect(await replicas()).toEqual(['b:in-sync', 'c:in-sync']);
+    expect(await fleet.store.readMove('m1')).toMatchObject({ phase: 'done', finishedAt: expect.anything() });
+    await fleet.store.dropKept('b');
+    expect(await fleet.store.countReplicas(['b'])).toEqual({ kept: 0, serving: 1 });
   });
 
   it('keeps no payloads: its stream has passed them', async () => {

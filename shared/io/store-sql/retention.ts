@@ -15,7 +15,7 @@ const OWN_DELETE_MS = 60_000;
 
 /**
  * A source is not let go while the shard's other replicas are in trouble and it is well: it may be the last good copy.
- * One on a node that does not answer cannot be deleted now, unless its node is leaving and needs not.
+ * One on a node that does not answer cannot be deleted now.
  */
 export async function listDueRetentions(tx: Tx, limit: number): Promise<MoveRow[]> {
   const rows = await tx.all<MoveRecord>(
@@ -25,13 +25,12 @@ export async function listDueRetentions(tx: Tx, limit: number): Promise<MoveRow[
        AND m.phase NOT IN ('rollback-verify', 'rollback-flip')
        AND (c.status NOT IN ${OPEN} OR m.phase = 'retain' OR (m.rolled_back_epoch IS NULL AND m.retain_until <= ?))
        AND NOT EXISTS (SELECT 1 FROM changes b WHERE b.id = m.rollback_id AND b.status IN ${OPEN})
-       AND (own.last_error IS NULL OR c.kind IN ('remove', 'replace')
-         OR (c.kind = 'rebalance' AND c.input LIKE '%"edits"%'))
-       AND (own.last_error IS NOT NULL OR NOT EXISTS (
+       AND own.last_error IS NULL
+       AND NOT EXISTS (
          SELECT 1 FROM replicas o JOIN streams s ON s.node = o.node
          WHERE o.incarnation = r.incarnation AND o.shard = r.shard AND o.node <> r.node
            AND ((o.state = 'in-sync' AND s.last_error IS NOT NULL)
-             OR (o.state = 'joined' AND (o.move_id IS NULL OR o.move_id LIKE '${DIVERGED}%')))))
+             OR (o.state = 'joined' AND (o.move_id IS NULL OR o.move_id LIKE '${DIVERGED}%'))))
      ORDER BY m.retain_until, m.id LIMIT ?`,
     [isoTime(tx.nowMs), isoTime(tx.nowMs - OWN_DELETE_MS), limit],
   );
@@ -63,10 +62,12 @@ export async function readRetention(
 export async function listRetainedOut(tx: Tx): Promise<ChangeRow[]> {
   const rows = await tx.all<ChangeRecord>(
     `SELECT c.* FROM changes c WHERE c.status = 'retaining'
-       AND NOT EXISTS (SELECT 1 FROM moves m JOIN replicas r ON r.move_id = m.id WHERE m.change_id = c.id)
+       AND NOT EXISTS (SELECT 1 FROM moves m JOIN replicas r ON r.move_id = m.id JOIN streams s ON s.node = r.node
+         WHERE m.change_id = c.id AND (s.last_error IS NULL OR m.retain_until > ?))
        AND NOT EXISTS (SELECT 1 FROM moves m JOIN changes b ON b.id = m.rollback_id
          WHERE m.change_id = c.id AND b.finished_at IS NULL)
      ORDER BY c.id`,
+    [isoTime(tx.nowMs)],
   );
   return rows.map(toChange);
 }
@@ -86,4 +87,13 @@ export async function countReplicas(
     else counts.serving += count;
   }
   return counts;
+}
+
+export async function dropKept(tx: Tx, node: NodeId): Promise<void> {
+  await tx.run(
+    `UPDATE moves SET phase = 'done', finished_at = ? WHERE finished_at IS NULL AND id IN (
+       SELECT move_id FROM replicas WHERE node = ? AND state IN ('retained', 'deleting'))`,
+    [isoTime(tx.nowMs), node],
+  );
+  await tx.run(`DELETE FROM replicas WHERE node = ? AND state IN ('retained', 'deleting')`, [node]);
 }

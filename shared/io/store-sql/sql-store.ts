@@ -126,6 +126,7 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     readRetention: read(retention.readRetention),
     listRetainedOut: read(retention.listRetainedOut),
     countReplicas: read(retention.countReplicas),
+    dropKept: write(retention.dropKept),
     planRollback: write(rollbacks.planRollback),
     beginRollback: write(rollbacks.beginRollback),
     markRollbackVerified: write(rollbacks.markRollbackVerified),
