@@ -1,10 +1,8 @@
-// The list of an index's fields: from the payload through the numbering transaction to the document that registers them.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+// Names of fields: as a payload brings them, and in the document that registers them.
+import { describe, expect, it } from 'vitest';
 import { fieldsDocument } from '../../activities/stream/fields.js';
-import { meilisearchError } from '../../shared/core/errors.js';
 import { FieldNames } from '../../shared/core/field-names.js';
 import { JsonSplitter } from '../../shared/core/json-splitter.js';
-import { ADDITION, StoreFleet } from '../support/store-fleet.js';
 
 const namesOf = (payload: string, first?: string) => {
   const names = new FieldNames();
@@ -23,41 +21,6 @@ describe('the names in a payload', () => {
   });
   it('come behind a primary key that was given', () => {
     expect(namesOf('[{"b":1,"id":2}]', 'id')).toEqual(['id', 'b']);
-  });
-});
-
-describe('the list of fields', () => {
-  let fleet: StoreFleet;
-  let incarnation: number;
-  beforeEach(async () => {
-    fleet = await StoreFleet.open(['a', 'b']);
-    incarnation = await fleet.createIndex('books', [['a'], ['b']]);
-  });
-  afterEach(() => fleet.close());
-  const brought = async (node: string) => {
-    const group = await fleet.store.readGroup(node, fleet.generations[node]!, { entries: 9, bytes: 1e6 });
-    return group!.entries.map((entry) => entry.bringsFields);
-  };
-
-  it('grows in the order of the journal, and every node learns which entries brought something', async () => {
-    await fleet.append('books', ADDITION, { fields: ['id', 'zebra'] });
-    await fleet.append('books', ADDITION, { fields: ['zebra', 'id'] });
-    await fleet.append('books', ADDITION, { fields: ['apple', 'zebra', 'apple', '\0'] });
-    expect(await fleet.store.readFields(incarnation, 0)).toEqual(['id', 'zebra', 'apple', '\0']);
-    expect(await fleet.store.readFields(incarnation, 2)).toEqual(['apple', '\0']);
-    expect(await brought('a')).toEqual([true, false, true]);
-    expect(await brought('b')).toEqual([true, false, true]);
-  });
-
-  it('takes nothing from what fails, and goes with its index', async () => {
-    const failure = meilisearchError('missing_document_id', 'no');
-    await fleet.append('books', ADDITION, { fields: ['zebra'], failure });
-    expect(await fleet.store.readFields(incarnation, 0)).toEqual([]);
-    await fleet.append('books', ADDITION, { fields: Array.from({ length: 1_200 }, (_, at) => `f${at}`) });
-    expect(await fleet.store.readFields(incarnation, 1_199)).toEqual(['f1199']);
-    await fleet.confirmAll(await fleet.append('books', { kind: 'indexDeletion' }));
-    await fleet.store.collectGarbage();
-    expect(await fleet.store.readFields(incarnation, 0)).toEqual([]);
   });
 });
 
