@@ -23,14 +23,14 @@ export async function addFields(tx: Tx, incarnation: number, names: readonly str
     'SELECT COUNT(*) AS count FROM index_fields WHERE incarnation = ?',
     [incarnation],
   );
-  let ordinal = Number(row?.count ?? 0);
-  for (const name of fresh) {
-    await tx.run('INSERT INTO index_fields (incarnation, ordinal, name) VALUES (?, ?, ?)', [
-      incarnation,
-      ordinal,
-      name,
-    ]);
-    ordinal += 1;
+  const first = Number(row?.count ?? 0);
+  // Few statements: the whole fleet's writes wait for this transaction.
+  for (let at = 0; at < fresh.length; at += CHUNK / 2) {
+    const some = fresh.slice(at, at + CHUNK / 2);
+    await tx.run(
+      `INSERT INTO index_fields (incarnation, ordinal, name) VALUES ${some.map(() => '(?, ?, ?)').join(', ')}`,
+      some.flatMap((name, offset) => [incarnation, first + at + offset, name]),
+    );
   }
   return fresh.length;
 }
