@@ -16,7 +16,7 @@ export interface Outcome {
 
 const DOCUMENTS = 20_000;
 const INDEX = 'synsets';
-const WARM_QUERIES = 3_000;
+const WARM_QUERIES = 8_000;
 const IDLE_MS = 2_000;
 
 /** One node with RF 1, or three with RF 2; the pass-through always asks the first node. */

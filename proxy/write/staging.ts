@@ -7,16 +7,52 @@ import type { Store } from '../../shared/io/store.js';
 const FLUSH_BYTES = 1024 * 1024;
 const CLOSING_BRACE = 0x7d;
 const COMMA = Buffer.from(',');
+const FIRST_BYTES = 4 * 1024;
+/** Larger ones were for a few large documents; they are not kept for what comes next. */
+const KEPT_BYTES = 256 * 1024;
 
-interface OpenPart {
-  pieces: Uint8Array[];
-  sizeBytes: number;
-  documentCount: number;
+/**
+ * What gathers for one shard, copied into one buffer: slices of what arrived would live until the flush, and searches
+ * would wait while thousands of them are moved about by the garbage collector.
+ */
+class OpenPart {
+  documentCount = 0;
+  private bytes = new Uint8Array(FIRST_BYTES);
+  private sizeBytes = 0;
+
+  /** Adds an element made of these pieces; answers by how much the part grew. */
+  add(pieces: readonly Uint8Array[]): number {
+    const before = this.sizeBytes;
+    if (this.documentCount > 0) this.write(COMMA);
+    for (const piece of pieces) this.write(piece);
+    this.documentCount++;
+    return this.sizeBytes - before;
+  }
+
+  /** The elements in a buffer of their own, since what is sent to the store's thread is sent whole; empty afterwards. */
+  take(): Uint8Array {
+    const payload = this.bytes.slice(0, this.sizeBytes);
+    if (this.bytes.length > KEPT_BYTES) this.bytes = new Uint8Array(FIRST_BYTES);
+    this.sizeBytes = 0;
+    this.documentCount = 0;
+    return payload;
+  }
+
+  private write(piece: Uint8Array): void {
+    const end = this.sizeBytes + piece.length;
+    if (end > this.bytes.length) {
+      const larger = new Uint8Array(Math.max(end, 2 * this.bytes.length));
+      larger.set(this.bytes.subarray(0, this.sizeBytes));
+      this.bytes = larger;
+    }
+    this.bytes.set(piece, this.sizeBytes);
+    this.sizeBytes = end;
+  }
 }
 
 export class Staging {
   readonly id = randomUUID();
-  private open = new Map<number, OpenPart>();
+  private readonly open = new Map<number, OpenPart>();
   private openBytes = 0;
   private flushing: Promise<void> = Promise.resolve();
   private used = false;
@@ -51,9 +87,9 @@ export class Staging {
     if (this.openBytes === 0) return;
     const parts: EntryPart[] = [];
     for (const [shard, part] of this.open) {
-      parts.push({ shard, payload: join(part), documentCount: part.documentCount });
+      const { documentCount } = part;
+      if (documentCount > 0) parts.push({ shard, payload: part.take(), documentCount });
     }
-    this.open = new Map();
     this.openBytes = 0;
     this.used = true;
     // One piece is on its way while the next one gathers; pieces of one shard must not overtake each other.
@@ -80,30 +116,12 @@ export class Staging {
     await this.store.dropStaging(this.id);
   }
 
-  private add(shard: number, pieces: Uint8Array[]): void {
+  private add(shard: number, pieces: readonly Uint8Array[]): void {
     let part = this.open.get(shard);
     if (part === undefined) {
-      part = { pieces: [], sizeBytes: 0, documentCount: 0 };
+      part = new OpenPart();
       this.open.set(shard, part);
-    } else {
-      pieces.unshift(COMMA);
     }
-    for (const piece of pieces) {
-      part.pieces.push(piece);
-      part.sizeBytes += piece.length;
-      this.openBytes += piece.length;
-    }
-    part.documentCount++;
+    this.openBytes += part.add(pieces);
   }
-}
-
-/** One buffer of its own: what is sent to the store's thread is copied whole, pools included. */
-function join(part: OpenPart): Uint8Array {
-  const payload = new Uint8Array(part.sizeBytes);
-  let at = 0;
-  for (const piece of part.pieces) {
-    payload.set(piece, at);
-    at += piece.length;
-  }
-  return payload;
 }
