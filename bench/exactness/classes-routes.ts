@@ -11,6 +11,9 @@ const UNION =
   'of several queries of one index, a document that a threshold rejects for one may count for another, which nodes do not tell';
 const FUSED =
   'scores between sorted values are worked out of what nodes show, and totals of two searches are put together';
+const REFILLED =
+  'a node looks for near vectors in batches, first and second vectors of documents apart: once distinct has emptied a batch, one node itself no longer ranks by similarity alone';
+const ONE_VECTOR = 'embeddings = 1';
 const NO_ROUTE = 'the embedded engine does not have the route';
 const NO_FEDERATION = 'the embedded engine has no federated search';
 
@@ -88,6 +91,16 @@ function federatedDistinct(draw: Draw): Ask {
     method: 'POST',
     path: '/multi-search',
     body: { federation, queries: queries.slice(0, 1 + (draw.at % 4 < 2 ? 0 : 1)) },
+  };
+}
+
+function vectorsOfDistinct(draw: Draw, filter?: string): Record<string, unknown> {
+  return {
+    vector: vectorOf(draw.any()),
+    hybrid: { embedder: 'default', semanticRatio: 1 },
+    distinct: draw.turn(['size', 'kind']),
+    filter,
+    limit: 10,
   };
 }
 
@@ -175,17 +188,13 @@ export const ROUTE_CLASSES: readonly QueryClass[] = [
     }),
     { notInEngine: NO_VECTORS },
   ),
-  classOf(
-    'vectors',
-    'vectors, distinct',
-    (draw) => ({
-      vector: vectorOf(draw.any()),
-      hybrid: { embedder: 'default', semanticRatio: 1 },
-      distinct: draw.turn(['size', 'kind']),
-      limit: 10,
-    }),
-    { notInEngine: NO_VECTORS },
-  ),
+  classOf('vectors', 'vectors, distinct', (draw) => vectorsOfDistinct(draw, ONE_VECTOR), {
+    notInEngine: NO_VECTORS,
+  }),
+  classOf('vectors', 'several vectors, distinct', (draw) => vectorsOfDistinct(draw), {
+    notInEngine: NO_VECTORS,
+    notExact: REFILLED,
+  }),
   classOf(
     'vectors',
     'hybrid, sorted',
@@ -198,10 +207,15 @@ export const ROUTE_CLASSES: readonly QueryClass[] = [
     (draw) => hybrid(draw, { rankingScoreThreshold: draw.turn([0.3, 0.6, 0.8]), showRankingScore: true }),
     { notInEngine: NO_VECTORS, otherCause: FUSED },
   ),
-  classOf('vectors', 'hybrid, distinct', (draw) => hybrid(draw, { distinct: draw.turn(['size', 'kind']) }), {
-    notInEngine: NO_VECTORS,
-    otherCause: FUSED,
-  }),
+  classOf(
+    'vectors',
+    'hybrid, distinct',
+    (draw) => hybrid(draw, { distinct: draw.turn(['size', 'kind']), filter: ONE_VECTOR }),
+    {
+      notInEngine: NO_VECTORS,
+      otherCause: FUSED,
+    },
+  ),
   classOf(
     'vectors',
     'documents with vectors',

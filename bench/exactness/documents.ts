@@ -91,9 +91,10 @@ export function vectorOf(text: string): number[] {
 export function vectorDocument(synset: Synset, position: number): Document {
   const { id, word, gloss, partOfSpeech } = synset;
   const document = { id, word, gloss: gloss.slice(0, 120), kind: partOfSpeech, size: gloss.length % 40 };
-  if (position % 15 === 0) return { ...document, _vectors: { default: null } };
-  const embeddings = position % 10 === 0 ? [vectorOf(word), vectorOf(gloss)] : vectorOf(word);
-  return { ...document, _vectors: { default: embeddings } };
+  if (position % 15 === 0) return { ...document, embeddings: 0, _vectors: { default: null } };
+  const isDouble = position % 10 === 0;
+  const embeddings = isDouble ? [vectorOf(word), vectorOf(gloss)] : vectorOf(word);
+  return { ...document, embeddings: isDouble ? 2 : 1, _vectors: { default: embeddings } };
 }
 
 /** Pairs of ids that Meilisearch folds into one when it sorts. */

@@ -23,7 +23,7 @@ export interface ExactnessOptions {
 export const USAGE = `npm run exactness -- [options]
 
   --documents N      documents of the largest index (8000)
-  --queries N        queries of each class (100)
+  --queries N        queries of each class (60)
   --seed N           what queries and orders are drawn from (1)
   --fleets 1,3,9     sizes of the fleets
   --rf 1,2           replication factors
@@ -74,7 +74,7 @@ export function readOptions(args: readonly string[]): ExactnessOptions {
   const names = readNames(values.class, values.classes);
   return {
     documents: readCount('documents', values.documents ?? (values.quick ? '1500' : '8000'), 200),
-    queries: readCount('queries', values.queries ?? (values.quick ? '12' : '100'), 1),
+    queries: readCount('queries', values.queries ?? (values.quick ? '12' : '60'), 1),
     seed: readCount('seed', values.seed, 0),
     shapes: readShapes(values.fleets, values.rf, values.skew, values.quick),
     classes: chooseClasses(names),

@@ -146,7 +146,7 @@ export function buildWorlds(
       needsVectors: true,
       settings: {
         searchableAttributes: ['word', 'gloss'],
-        filterableAttributes: ['kind', 'size'],
+        filterableAttributes: ['kind', 'size', 'embeddings'],
         sortableAttributes: ['size'],
         embedders: EMBEDDERS,
       },
