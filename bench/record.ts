@@ -15,8 +15,10 @@ import { nodeSettings } from '../shared/core/settings.js';
 import { SHARD_FIELD, shardMark, type TopologyIndex } from '../shared/core/topology.js';
 import { loadHash } from '../shared/io/hash.js';
 import { NodeClient, type NodeRequest } from '../shared/io/node-client.js';
+import { recordClasses } from './record-classes.js';
 import { hybridWorld, sharedWorld } from './record-shared.js';
 import { type Document, recordedWorlds, type World } from './record-worlds.js';
+import { packRecording } from './recorded-fleet.js';
 
 const SHARD_COUNT = 64;
 /** Shards of each part: one of them large, as after an unfinished rebalancing. */
@@ -205,7 +207,8 @@ async function main(): Promise<void> {
       if (tries > 100) throw new Error('Meilisearch does not start');
       await sleep(100);
     }
-    const recorder = new Recorder(node, await loadHash());
+    const hash = await loadHash();
+    const recorder = new Recorder(node, hash);
     for (const world of [...recordedWorlds(), sharedWorld(), hybridWorld()]) {
       if (only.length > 0 && !only.includes(world.name)) continue;
       await recorder.loadAll(world);
@@ -216,6 +219,12 @@ async function main(): Promise<void> {
       console.log(
         `${world.name}: ${world.documents.length} documents, ${lines.length - 1} queries, ${packed.length} bytes`,
       );
+    }
+    if (only.length === 0 || only.includes('classes')) {
+      const recording = await recordClasses(node, hash);
+      const packed = packRecording(recording);
+      writeFileSync(join(target, 'classes.jsonl.br'), packed);
+      console.log(`classes: ${recording.asks.length} queries, ${packed.length} bytes`);
     }
   } finally {
     child.kill();

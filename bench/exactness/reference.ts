@@ -40,7 +40,8 @@ export async function startReference(program: NodeProgram, warn: (line: string) 
   };
 }
 
-function fairSettings({ settings }: World): Record<string, unknown> {
+/** The user's settings with the key as the last rule. */
+export function fairSettings({ settings }: World): Record<string, unknown> {
   const rules = (settings.rankingRules ?? defaultSettings().rankingRules) as string[];
   // The time limit cuts answers short on a busy machine: it is no part of the comparison.
   return { ...settings, rankingRules: [...rules, LAST_RULE], searchCutoffMs: 600_000 };
