@@ -22,7 +22,7 @@ const EXPECTED =
   'Expected {"kind":"add","nodes":[{"id":"n4","url":"http://…"}]}, {"kind":"remove"|"drain","nodes":["n4"]}, ' +
   '{"kind":"replace","nodes":[{"id":"n5","url":"http://…","replaces":"n2"}]}, ' +
   '{"kind":"set","nodes":[{"id":"n2","weight":2,"zone":"b"}]}, ' +
-  '{"kind":"set-replication","replication":[{"index":"movies","factor":3}]} {"kind":"heal"}, {"kind":"rebalance"}, ' +
+  '{"kind":"set-replication","replication":[{"index":"movies","factor":3}]}, {"kind":"heal"}, {"kind":"rebalance"}, ' +
   'the last with "plan" or "edits" if need be, or {"kind":"rollback","change":"…"} (or "move":"…")';
 
 export interface ChangeDefaults {

@@ -35,7 +35,7 @@ export interface TimeInput {
   time: MoveTime;
   /** Moves at the same time. */
   concurrency: number;
-  /** A limit on each copy, or null. */
+  /** A limit on all copies together, or null. */
   documentsPerSecond: number | null;
 }
 
@@ -43,10 +43,10 @@ export interface TimeInput {
 export function estimateDurationMs({ documents, time, concurrency, documentsPerSecond }: TimeInput): number {
   const freeAtMs = new Array<number>(Math.max(1, concurrency)).fill(0);
   for (const count of documents) {
-    const copyMs = count * time.msPerDocument;
-    const limitedMs = documentsPerSecond === null ? 0 : (count / documentsPerSecond) * 1_000;
     const place = freeAtMs.indexOf(Math.min(...freeAtMs));
-    freeAtMs[place]! += time.baseMs + Math.max(copyMs, limitedMs);
+    freeAtMs[place]! += time.baseMs + count * time.msPerDocument;
   }
-  return Math.round(Math.max(...freeAtMs));
+  const all = documents.reduce((sum, count) => sum + count, 0);
+  const limitedMs = documentsPerSecond === null ? 0 : (all / documentsPerSecond) * 1_000;
+  return Math.round(Math.max(limitedMs, ...freeAtMs));
 }

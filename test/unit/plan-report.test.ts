@@ -46,7 +46,7 @@ describe('the time of moves', () => {
     const input = { documents: [900, 100, 100, 100], time, documentsPerSecond: null };
     expect(estimateDurationMs({ ...input, concurrency: 1 })).toBe(1_600);
     expect(estimateDurationMs({ ...input, concurrency: 2 })).toBe(1_000);
-    expect(estimateDurationMs({ ...input, concurrency: 2, documentsPerSecond: 100 })).toBe(9_100);
+    expect(estimateDurationMs({ ...input, concurrency: 2, documentsPerSecond: 100 })).toBe(12_000);
     expect(estimateDurationMs({ ...input, documents: [], concurrency: 2 })).toBe(0);
   });
 });
