@@ -71,6 +71,26 @@ describe('three nodes with two replicas', () => {
     expect(shown.body).toEqual(['group']);
   });
 
+  it('gives documents back as they were written: numbers, escapes, the order of keys', async () => {
+    const fields = String.raw`"n":9007199254740993,"f":1.0,"z":[12345678901234567890,-0.5],"a":{"y":1,"b":"q\"\\\n\u0001 é 😀"}`;
+    const text = [1, 2, 3].map((id) => `{"id":${id},${fields},"word":"raw"}`);
+    // The first document decides the order of keys in all.
+    const other = `{"word":"raw","a":{"y":1},"z":[],"id":4,"f":2.0,"n":1}`;
+    const task = await cluster().write('/indexes/raw/documents', { body: `[${[...text, other].join(',')}]` });
+    expect(task).toMatchObject({ status: 'succeeded' });
+    const searched = await cluster().request('/indexes/raw/search', { body: { q: 'raw' } });
+    const listed = await cluster().request('/indexes/raw/documents?limit=9');
+    const fetched = await cluster().request('/indexes/raw/documents/fetch', { body: { limit: 9 } });
+    for (const { text: answer } of [searched, listed, fetched]) {
+      for (const document of text) expect(answer).toContain(document);
+      expect(answer).toContain(`{"id":4,"n":1,"f":2.0,"z":[],"a":{"y":1},"word":"raw"}`);
+    }
+    for (const [at, document] of text.entries())
+      expect((await cluster().request(`/indexes/raw/documents/${at + 1}`)).text).toBe(document);
+    const several = { queries: [{ indexUid: 'raw', q: 'raw', limit: 1 }] };
+    expect((await cluster().request('/multi-search', { body: several })).text).toContain(text[0]);
+  });
+
   it('fails a task with the code of Meilisearch and goes on', async () => {
     const failed = await cluster().write('/indexes/birds/documents', { body: [{ id: 'not valid!' }] });
     expect(failed).toMatchObject({ status: 'failed', error: { code: 'invalid_document_id' } });
