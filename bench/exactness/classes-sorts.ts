@@ -106,6 +106,7 @@ export const SORT_CLASSES: readonly QueryClass[] = [
     q: draw.turn(['', draw.common()]),
     distinct: draw.turn(['rank', 'origin.place']),
     limit: draw.turn([3, 30, 200]),
+    ...(draw.at % 3 === 2 ? { attributesToRetrieve: ['word', 'kind'] } : {}),
   })),
   classOf('words', 'distinct, facets', (draw) => ({
     q: draw.turn(['', draw.common(), draw.neighbours(2)]),

@@ -93,12 +93,9 @@ function planSpread(
   byDistance: boolean,
   paging: Paging,
 ): SpreadQuestion {
-  const added: string[] = [];
-  if (primaryKey !== null && !primaryKey.includes('.')) added.push(primaryKey);
-  if (byDistance) added.push('_geo');
-  if (distinct !== null && !distinct.includes('.')) added.push(distinct);
+  const needed = [primaryKey, byDistance ? '_geo' : null, distinct].filter((name) => name !== null);
   const retrieved = asked.attributesToRetrieve ?? null;
-  const missing = new Set(retrieved === null || retrieved.includes('*') ? [] : without(added, retrieved));
+  const missing = new Set(retrieved === null ? [] : notRetrieved(needed, retrieved));
   const countsDistinct = distinct !== null && paging.mode === 'page';
   const facets = asked.facets ?? [];
   const hiddenFacet = countsDistinct && !facets.includes(distinct) && !facets.includes('*') ? distinct : null;
@@ -112,8 +109,18 @@ function planSpread(
   };
 }
 
-function without(names: readonly string[], present: readonly string[]): string[] {
-  return names.filter((name) => !present.includes(name));
+/** Fields to retrieve besides; not where a nested one could not be cut out again, beside others of its object. */
+function notRetrieved(names: readonly string[], retrieved: readonly string[]): string[] {
+  const isThere = (name: string): boolean =>
+    retrieved.some((own) => own === '*' || own === name || name.startsWith(`${own}.`));
+  const isApart = (name: string): boolean =>
+    !name.includes('.') || !retrieved.some((own) => topOf(own) === topOf(name));
+  return names.filter((name) => !isThere(name) && isApart(name));
+}
+
+/** The field of the document that a dotted name is in. */
+function topOf(name: string): string {
+  return name.split('.')[0]!;
 }
 
 /** A body without its closing brace, to which paging and filter are added. */
@@ -248,11 +255,10 @@ function hideAdded(view: HitView, missing: ReadonlySet<string>, query: SearchQue
     ...(query.attributesToHighlight ?? []),
     ...(query.attributesToCrop ?? []).map((entry) => splitCrop(entry)[0]),
   ]);
-  const names = [...missing].map(toKeyText);
+  const tops = [...missing].map(topOf);
+  const names = tops.map(toKeyText);
   if (missing.has('_geo')) names.push('_geoDistance');
-  const unformatted = [...missing]
-    .filter((name) => !formatted.has('*') && !formatted.has(name))
-    .map(toKeyText);
+  const unformatted = tops.filter((name) => !formatted.has('*') && !formatted.has(name)).map(toKeyText);
   return {
     ...view,
     drop: new Set([...view.drop, ...names]),

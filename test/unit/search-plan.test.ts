@@ -123,6 +123,13 @@ describe('the query for nodes', () => {
     const view = planSearch({}, indexWith(settings)).spread().view;
     expect([...view.drop]).toEqual(['_miroir', 'id']);
     expect(bodyOf({ attributesToRetrieve: ['*'] }, {}).attributesToRetrieve).toEqual(['*']);
+    const nested = (attributesToRetrieve: string[]): unknown =>
+      bodyOf({ distinct: 'origin.place', attributesToRetrieve }, { filterableAttributes: ['origin'] })
+        .attributesToRetrieve;
+    expect(nested(['title'])).toEqual(['title', 'id', 'origin.place']);
+    expect(nested(['title', 'origin'])).toEqual(['title', 'origin', 'id']);
+    // Could not be told from the client's own part of the object.
+    expect(nested(['origin.part'])).toEqual(['origin.part', 'id']);
   });
 });
 
