@@ -21,8 +21,9 @@ export interface FleetResult {
   nodes: number;
   documents: number;
   queries: number;
-  /** Queries with the very hits of one node, in its order. */
+  /** Queries with the very hits of one node, in its order, and those with others. */
   sameHits: number;
+  otherHits: string[];
   tallies: TauTally[];
   latencies: LatencyRow[];
 }
@@ -121,11 +122,13 @@ async function compare(
     p95Ms: percentile(ms, 0.95),
     meanMs: ms.reduce((sum, one) => sum + one, 0) / ms.length,
   });
+  const others = queries.filter((_, at) => dfs.ids[at]!.join() !== expected[at]!.join());
   return {
     nodes: NODES,
     documents: corpus.documents.length,
     queries: queries.length,
-    sameHits: dfs.ids.filter((ids, at) => ids.join() === expected[at]!.join()).length,
+    sameHits: queries.length - others.length,
+    otherHits: others.map((query) => query.join(' ')),
     tallies: [
       tally('plain merge by ranking score details', plain.ids),
       tally('local', local.ids),
