@@ -12,6 +12,7 @@ import { measureMemory } from './cases/memory.js';
 import { measureMove } from './cases/move.js';
 import { measurePlan } from './cases/plan.js';
 import { measureSearch, type Outcome } from './cases/search.js';
+import { measureStore } from './cases/store.js';
 import { printReport, type Report } from './result.js';
 import { describeMachine } from './usage.js';
 
@@ -22,6 +23,7 @@ const CASES: Record<string, (quick: boolean, output: Output) => Promise<Outcome>
   move: measureMove,
   plan: measurePlan,
   memory: measureMemory,
+  store: measureStore,
 };
 
 function load(): number[] {

@@ -25,7 +25,7 @@ export class TestProcess {
   readonly lines: string[] = [];
   private readonly listeners = new Set<(line: string) => void>();
   private child: ChildProcess | null = null;
-  private ended: Promise<{ code: number | null; signal: string | null }> = Promise.resolve({
+  ended: Promise<{ code: number | null; signal: string | null }> = Promise.resolve({
     code: null,
     signal: null,
   });
