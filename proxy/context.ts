@@ -4,6 +4,7 @@ import type { NodeId, Topology } from '../shared/core/topology.js';
 import type { Clock } from '../shared/io/clock.js';
 import type { NodeClient } from '../shared/io/node-client.js';
 import type { Store } from '../shared/io/store.js';
+import type { Hedging } from './hedging.js';
 import type { Hear } from './search/gathering.js';
 import type { SearchTurns } from './search/search-turns.js';
 import type { StatisticsCache } from './search/statistics-cache.js';
@@ -34,8 +35,8 @@ export interface TopologyWatcher {
 export interface NodePool {
   /** The client of a node of the current topology; undefined when the node is unknown. */
   client(id: NodeId): NodeClient | undefined;
-  /** Feeds replica choice: a finished or failed request to a node. */
-  observe(id: NodeId, outcome: 'ok' | 'failed', latencyMs: number): void;
+  /** Feeds replica choice: a request to a node that finished, failed, or has taken so long without an answer. */
+  observe(id: NodeId, outcome: 'ok' | 'failed' | 'late', latencyMs: number): void;
   /** Smaller is better; Infinity for a node believed to be down. */
   cost(id: NodeId): number;
 }
@@ -58,6 +59,8 @@ export interface ProxyContext {
   readonly watcher: TopologyWatcher;
   readonly nodes: NodePool;
   readonly searches: SearchTurns;
+  /** Asks a second replica where one is late; nothing is asked twice where left out. */
+  readonly hedging?: Hedging;
   readonly hash: Hash64;
   /** What nodes know of their parts of indexes; asked anew for each search where left out. */
   readonly statistics?: StatisticsCache;

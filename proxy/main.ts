@@ -11,6 +11,7 @@ import { StoreUnavailable } from '../shared/io/store-failure.js';
 import { TemporalVerifications } from '../shared/io/verifications.js';
 import { buildApp } from './app.js';
 import type { ProxyContext } from './context.js';
+import { Hedging } from './hedging.js';
 import { TopologyNodePool } from './node-pool.js';
 import { registerAdminRoutes } from './routes/admin.js';
 import { registerDocumentRoutes } from './routes/documents.js';
@@ -69,6 +70,7 @@ export async function runProxy(config: Config): Promise<RunningProxy> {
     watcher,
     nodes,
     searches: new SearchTurns(),
+    hedging: new Hedging(nowMs),
     hash: await loadHash(),
     statistics: new StatisticsCache(positionsOf(store)),
     options: {

@@ -63,13 +63,14 @@ export class TopologyNodePool implements NodePool {
     return this.entries.get(id)?.client;
   }
 
-  observe(id: NodeId, outcome: 'ok' | 'failed', latencyMs: number): void {
+  observe(id: NodeId, outcome: 'ok' | 'failed' | 'late', latencyMs: number): void {
     const entry = this.entries.get(id);
     if (entry === undefined) return;
+    if (outcome !== 'failed') entry.latencyMs += SMOOTHING * (latencyMs - entry.latencyMs);
+    if (outcome === 'late') return;
     if (outcome === 'ok') {
       if (entry.failures > 0) this.options.log.info({ node: id }, 'the node answers again');
       entry.failures = 0;
-      entry.latencyMs += SMOOTHING * (latencyMs - entry.latencyMs);
       return;
     }
     if (entry.failures === 0) this.options.log.warn({ node: id }, 'the node does not answer');

@@ -7,6 +7,7 @@ import type { NodeId, TopologyIndex } from '../shared/core/topology.js';
 import { type Clock, REAL_CLOCK } from '../shared/io/clock.js';
 import type { NodeRequest, NodeResponse } from '../shared/io/node-client.js';
 import type { ProxyContext, TopologyHold } from './context.js';
+import type { Hedging } from './hedging.js';
 
 export interface ScatterOptions {
   /** Requests with the same key prefer the same replicas. */
@@ -71,20 +72,88 @@ class Scatter {
       if (unavailable.length > 0) this.giveUp(unavailable);
       if (assignments.size === 0) return this.answers;
       const alone = this.answers.length === 0 && assignments.size === 1;
-      const asked = Array.from(assignments, ([node, shards]) => this.ask(node, shards, alone));
-      wanted = alone ? await asked[0]! : (await Promise.all(asked)).flat();
+      const asked = Array.from(assignments, ([node, shards]) => this.askHedged(node, shards, alone));
+      const answers = alone ? [await asked[0]!] : await Promise.all(asked);
+      wanted = this.keep(answers, [...assignments.values()]);
       if (wanted.length === 0) return this.answers;
     }
   }
 
+  /** Keeps answers; answers the shards that none is for. */
+  private keep(answers: readonly (ScatterAnswer[] | null)[], asked: readonly number[][]): number[] {
+    const wanted: number[] = [];
+    for (const [at, given] of answers.entries()) {
+      if (given === null) wanted.push(...asked[at]!);
+      else this.answers.push(...given);
+    }
+    return wanted;
+  }
+
   /** Replicas for the wanted shards, or for all. */
-  private assign(wanted: number[] | null): Routing {
+  private assign(wanted: number[] | null, exclude: ReadonlySet<NodeId> = this.failed): Routing {
     return chooseReplicas(this.index, {
       cost: (node) => this.ctx.nodes.cost(node),
       stickyKey: this.stickyKey,
-      exclude: this.failed,
+      exclude,
       shards: wanted ?? undefined,
     });
+  }
+
+  /** The answer of a node, or those of others that hold its shards when it is late; null when all fail. */
+  private askHedged(node: NodeId, shards: number[], alone: boolean): Promise<ScatterAnswer[] | null> {
+    const own = this.ask(node, shards, alone);
+    const { hedging } = this.ctx;
+    if (hedging === undefined || this.index.replicationFactor < 2) return own;
+    return new Promise((resolve, reject) => {
+      let hedge: Promise<ScatterAnswer[] | null> | null = null;
+      let isOver = false;
+      const end = hedging.watch(node, () => {
+        hedge = this.hedge(hedging, node, shards, alone);
+        hedge?.then(
+          (answers) => {
+            if (answers !== null && !isOver) {
+              isOver = true;
+              hedging.counts.won++;
+              // What it would have taken at least, so that the next searches prefer others.
+              this.ctx.nodes.observe(node, 'late', this.clock.nowMs() - startedMs);
+              resolve(answers);
+            } else {
+              hedging.counts.lost++;
+            }
+          },
+          () => void hedging.counts.lost++,
+        );
+      });
+      const startedMs = this.clock.nowMs();
+      own.then((answers) => {
+        end();
+        if (isOver) return;
+        if (answers === null && hedge !== null) {
+          hedge.then((others) => resolve(others), reject);
+          return;
+        }
+        isOver = true;
+        resolve(answers);
+      }, reject);
+    });
+  }
+
+  /** Asks other replicas for the shards of a node that is late; null when there are none, or no budget. */
+  private hedge(
+    hedging: Hedging,
+    node: NodeId,
+    shards: number[],
+    alone: boolean,
+  ): Promise<ScatterAnswer[] | null> | null {
+    const { assignments, unavailable } = this.assign(shards, new Set([...this.failed, node]));
+    // Who answers alone is asked another question than who answers beside others.
+    const isSame = alone ? assignments.size === 1 : assignments.size > 0;
+    const isUp = [...assignments.keys()].every((other) => this.ctx.nodes.cost(other) < Infinity);
+    if (unavailable.length > 0 || !isSame || !isUp || !hedging.spend(assignments.size)) return null;
+    const asked = Array.from(assignments, ([other, part]) => this.ask(other, part, alone));
+    return Promise.all(asked).then((answers) =>
+      answers.some((answer) => answer === null) ? null : (answers as ScatterAnswer[][]).flat(),
+    );
   }
 
   private giveUp(shards: number[]): void {
@@ -99,8 +168,8 @@ class Scatter {
     );
   }
 
-  /** Asks one node; answers the shards that must be asked for elsewhere. */
-  private async ask(node: NodeId, shards: number[], alone: boolean): Promise<number[]> {
+  /** Asks one node; null when its shards must be asked for elsewhere. */
+  private async ask(node: NodeId, shards: number[], alone: boolean): Promise<ScatterAnswer[] | null> {
     for (;;) {
       const sentMs = this.clock.nowMs();
       let response: NodeResponse | null = null;
@@ -111,20 +180,21 @@ class Scatter {
         this.ctx.log.debug({ node, error: String(error) }, 'a replica did not answer');
         this.ctx.nodes.observe(node, 'failed', this.clock.nowMs() - sentMs);
         this.failed.add(node);
-        return shards;
+        return null;
       }
       if (response === null || !this.isGood(node, response, sentMs)) {
         this.failed.add(node);
-        return shards;
+        return null;
       }
       if (!isIndexMissing(response)) {
-        this.answers.push({ node, shards, response, tookMs: this.clock.nowMs() - sentMs });
-        return [];
+        const tookMs = this.clock.nowMs() - sentMs;
+        this.ctx.hedging?.observe(node, tookMs);
+        return [{ node, shards, response, tookMs }];
       }
       // A fence may just have renamed the physical index: the topology knows the new name, or soon will.
       if (this.clock.nowMs() + RENAME_PAUSE_MS >= this.endsAtMs) {
         this.failed.add(node);
-        return shards;
+        return null;
       }
       const before = this.index.physicalNames[node];
       await this.refreshNames();

@@ -65,6 +65,20 @@ export function registerMetrics(app: FastifyInstance, ctx: ProxyContext): void {
     });
   }
 
+  if (ctx.hedging !== undefined) {
+    const { counts } = ctx.hedging;
+    new Counter({
+      name: 'miroir_hedged_reads_total',
+      help: 'Reads of a late replica that were sent to another as well: which answered first, or that the budget was spent.',
+      labelNames: ['outcome'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [outcome, count] of Object.entries(counts)) this.inc({ outcome }, count);
+      },
+    });
+  }
+
   app.addHook('onResponse', (request, reply, done) => {
     // Routes, never paths: a label per index would grow without end.
     const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');

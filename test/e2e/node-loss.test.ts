@@ -36,6 +36,21 @@ describe('a fleet of four nodes', () => {
     await traffic?.close();
   });
 
+  it('asks another replica where a node hangs, and answers every search meanwhile', async () => {
+    cluster().signal('node-2', 'SIGSTOP');
+    try {
+      let asked = 0;
+      await cluster().until('a read that another replica answered first', 60_000, async () => {
+        const { status } = await cluster().request('/indexes/busy/search', { body: { q: `hung ${asked++}` } });
+        expect(status).toBe(200);
+        const { text } = await cluster().request('/metrics');
+        return /^miroir_hedged_reads_total\{outcome="won"\} [1-9]/m.exec(text);
+      });
+    } finally {
+      cluster().signal('node-2', 'SIGCONT');
+    }
+  }, 120_000);
+
   it('writes and searches on while a node is dead, and takes it back when it has caught up', async () => {
     await cluster().kill('node-2');
     traffic.start(21);
