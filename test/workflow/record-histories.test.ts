@@ -86,6 +86,49 @@ describe.runIf(asked)('recording', () => {
     }
   }, 120_000);
 
+  it('control: pause and approval of a change, a rollback, the end of retentions', async () => {
+    const address = inject('temporalAddress');
+    const moves = new FakeMoves();
+    moves.options = { approve: true, retentionMs: 3_600_000 };
+    const worker = await WorkflowWorker.start(address, moves.activities());
+    try {
+      worker.renew();
+      const change = await worker.change({ kind: 'rebalance' });
+      await worker.until(({ phase }) => phase === 'awaiting-approval');
+      await worker.decide('pause', { by: 'ann' });
+      await worker.decide('throttle', { nodeConcurrency: 1, documentsPerSecond: 10 });
+      await worker.decide('approve', { by: 'ann' });
+      await worker.decide('resume', { by: 'ann' });
+      await change.result();
+      await recordHistory(address, 'steered', { workflowId: change.workflowId });
+      await recordHistory(address, 'steered-move', {
+        workflowId: `miroir/move/${moveIdOf(moves.changeId, 0)}`,
+      });
+
+      worker.renew();
+      moves.options = {};
+      moves.rollback = { changeId: 'before', moveId: null };
+      const back = await worker.change({ kind: 'rollback', change: 'before' });
+      await back.result();
+      await recordHistory(address, 'rollback', { workflowId: back.workflowId });
+      await recordHistory(address, 'rollback-move', {
+        workflowId: `miroir/rollback/${moveIdOf(moves.changeId, 0)}`,
+      });
+
+      moves.due = [{ moveId: 'x-1', side: 'source' }];
+      const workflowId = `miroir/retention/${worker.clusterId}`;
+      const ending = await worker.client.workflow.start('endRetention', {
+        workflowId,
+        taskQueue: worker.taskQueue,
+        args: [],
+      });
+      await ending.result();
+      await recordHistory(address, 'end-retention', { workflowId });
+    } finally {
+      await worker.stop();
+    }
+  }, 120_000);
+
   it('runs that continue: a change, a stream', async () => {
     const { TEMPORAL_ADDRESS: _ignored, ...env } = process.env;
     const extraArgs = ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=45'];
