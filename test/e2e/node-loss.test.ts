@@ -41,7 +41,9 @@ describe('a fleet of four nodes', () => {
     try {
       let asked = 0;
       await cluster().until('a read that another replica answered first', 60_000, async () => {
-        const { status } = await cluster().request('/indexes/busy/search', { body: { q: `hung ${asked++}` } });
+        const { status } = await cluster().request('/indexes/busy/search', {
+          body: { q: `hung ${asked++}` },
+        });
         expect(status).toBe(200);
         const { text } = await cluster().request('/metrics');
         return /^miroir_hedged_reads_total\{outcome="won"\} [1-9]/m.exec(text);
