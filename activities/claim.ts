@@ -1,7 +1,6 @@
 // A node's identity: one fleet claims it under one id, by what Meilisearch itself admits only once.
 import type { NodeId } from '../shared/core/topology.js';
 import { type NodeClient, NodeRefusal, requireSuccess } from '../shared/io/node-client.js';
-import { NodeLost } from './stream/context.js';
 
 /** The key's uid is the same for every fleet, so that a second claimant gets a conflict. */
 const CLAIM_KEY = '6d69726f-6972-4c6c-8169-6d0000000001';
@@ -105,18 +104,6 @@ export async function releaseClaim(client: NodeClient): Promise<void> {
       await client.waitTask(taskUid, undefined, true);
     }
   }
-}
-
-/** Throws NodeLost unless the node bears this fleet's claim for this id. */
-export async function requireClaim(client: NodeClient, clusterId: string, node: NodeId): Promise<void> {
-  const claim = await readClaim(client);
-  if (claim?.clusterId === clusterId && claim.node === node) return;
-  throw new NodeLost(
-    node,
-    claim
-      ? `at ${client.url} bears the claim of node "${claim.node}" of cluster "${claim.clusterId}": it is another node`
-      : `at ${client.url} bears no claim: it was wiped or replaced; remove it, empty it and add it again`,
-  );
 }
 
 /**

@@ -135,6 +135,29 @@ export function addNodeCommands(program: Command, run: Runner): void {
       return finishStart(session, started, flags.watch);
     }),
   );
+  addForgetData(node, run);
+}
+
+function addForgetData(node: Command, run: Runner): void {
+  node
+    .command('forget-data')
+    .description('Gives up what only this node held and has lost, so that it is built anew and tasks go on.')
+    .argument('<id>', 'the node')
+    .option('--force', 'also where another node may still come back with some of it', false)
+    .action(
+      run(async (session, id: string, flags: { force: boolean }) => {
+        await session.confirm(`Give up for good the documents that only node ${id} held and has lost?`);
+        const path = `/nodes/${encodeURIComponent(id)}/forget-data`;
+        const answer = await session.api.post<{ lost: { indexUid: string; shard: number }[] }>(path, {
+          force: flags.force,
+        });
+        const lines = answer.lost.map(
+          ({ indexUid, shard }) => `  shard ${shard} of ${indexUid} is empty now`,
+        );
+        session.output.result([`node ${id} is built anew`, ...lines], answer);
+        return EXIT.done;
+      }),
+    );
 }
 
 function withDryRun(command: Command): Command {

@@ -27,6 +27,12 @@ export interface StreamContext extends ActivityDeps {
 /** Sends a write of this stream and answers its task uid. */
 export async function enqueueTask(context: StreamContext, request: NodeRequest): Promise<number> {
   const uid = await context.client.enqueue({ ...request, signal: context.signal });
+  // Numbers of a node rise: one that begins anew has lost what it held, and may have made an index just for this.
+  if (context.lastTaskUid !== null && uid <= context.lastTaskUid)
+    throw new NodeLost(
+      context.node,
+      `gave task ${uid} after task ${context.lastTaskUid}: it was wiped or restored while it ran`,
+    );
   context.lastTaskUid = uid;
   return uid;
 }

@@ -26,7 +26,7 @@ export async function listIndexes(context: StreamContext): Promise<ListedIndex[]
 }
 
 /** The fence number of a physical name of this incarnation, or null when it is another index's name. */
-function fenceOf(name: string, uid: string, incarnation: number): number | null {
+export function fenceOf(name: string, uid: string, incarnation: number): number | null {
   const prefix = physicalName(uid, incarnation, 0).slice(0, -1);
   const rest = name.startsWith(prefix) ? name.slice(prefix.length) : '';
   return /^\d+$/.test(rest) ? Number(rest) : null;
@@ -78,7 +78,13 @@ export async function ensureIndex(
   const leftovers = (await listIndexes(context))
     .map((index) => ({ name: index.uid, fence: fenceOf(index.uid, wanted.uid, wanted.incarnation) }))
     .filter((index) => index.fence !== null);
-  const fence = Math.max(-1, ...leftovers.map((index) => index.fence!)) + 1;
+  // A node that was wiped has no leftovers, and still must not get a name again that somebody may know.
+  const { indexes } = await context.store.readTopology();
+  const recorded = indexes.find(({ incarnation }) => incarnation === wanted.incarnation)?.physicalNames[
+    context.node
+  ];
+  const last = recorded === undefined ? -1 : (fenceOf(recorded, wanted.uid, wanted.incarnation) ?? -1);
+  const fence = Math.max(last, ...leftovers.map((index) => index.fence!)) + 1;
   const index: PhysicalIndex = {
     name: physicalName(wanted.uid, wanted.incarnation, fence),
     uid: wanted.uid,
@@ -179,18 +185,6 @@ export async function loadIndexes(context: StreamContext): Promise<void> {
   }
 }
 
-/** Throws NodeLost when an index that the store recorded is not on the node. */
-export async function requireIndexes(context: StreamContext): Promise<void> {
-  const present = new Set((await listIndexes(context)).map((index) => index.uid));
-  for (const index of context.indexes.values()) {
-    if (!present.has(index.name))
-      throw new NodeLost(
-        context.node,
-        `has lost the index ${index.uid} (${index.name} is missing): it was wiped or restored from elsewhere; remove it, empty it and add it again`,
-      );
-  }
-}
-
 /**
  * Fences the node: every physical index gets its next name, so that requests of whoever held the stream before, or
  * of our own that were never answered, fail with index_not_found however late they arrive.
@@ -205,10 +199,14 @@ export async function fenceNode(context: StreamContext): Promise<void> {
       // A zombie may have renamed it itself before it died; the recorded name wins where it is there.
       const current = present.find((listed) => listed.uid === index.name) ?? present.at(-1);
       if (!current) {
-        throw new NodeLost(
-          context.node,
-          `has lost the index ${index.uid} (${index.name} is missing): it was wiped or restored from elsewhere; remove it, empty it and add it again`,
-        );
+        const { indexes } = await context.store.readTopology();
+        const meant = indexes.find((candidate) => candidate.incarnation === incarnation);
+        if (meant?.deletedSeq === null)
+          throw new NodeLost(context.node, `has lost the index ${index.uid} while it was being fenced`);
+        // Its deletion was carried out, and whoever did it died before that was recorded.
+        await context.store.setPhysicalName(context.node, context.generation, incarnation, null);
+        context.indexes.delete(incarnation);
+        break;
       }
       const fence = Math.max(fenceOf(index.name, index.uid, incarnation) ?? 0, present.at(-1)!.fence!) + 1;
       const next = physicalName(index.uid, incarnation, fence);

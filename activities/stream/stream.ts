@@ -3,12 +3,12 @@
 import type { NodeId } from '../../shared/core/topology.js';
 import { NodeRefusal, NodeUnreachable } from '../../shared/io/node-client.js';
 import { UnknownNode } from '../../shared/io/node-directory.js';
-import { requireClaim } from '../claim.js';
 import type { ActivityDeps } from '../deps.js';
 import { NodeLost, NodeTrouble, type StreamContext } from './context.js';
 import { runControls } from './controls.js';
 import { deliverGroup } from './delivery.js';
-import { ensureIndex, fenceNode, loadIndexes, requireIndexes } from './physical-index.js';
+import { ensureIndex, fenceNode, loadIndexes } from './physical-index.js';
+import { requireContent } from './rebuild.js';
 
 export interface StreamProgress {
   node: NodeId;
@@ -68,34 +68,15 @@ export async function runStream(deps: ActivityDeps, run: StreamRun): Promise<'ov
 
 async function prepare(context: StreamContext, unclean: boolean): Promise<void> {
   context.client = await context.nodes.client(context.node);
-  await requireClaim(context.client, context.clusterId, context.node);
-  await requireTasks(context);
+  await requireContent(context, unclean);
   await loadIndexes(context);
   if (unclean) {
     // A death between the renaming and its record must not look like a clean node without its index.
     await context.store.setUnclean(context.node, context.generation, true);
     await fenceNode(context);
-  } else await requireIndexes(context);
+  }
   await provision(context);
   await context.store.setUnclean(context.node, context.generation, false);
-}
-
-/** A node that knows fewer tasks than it has confirmed was restored from a backup: its documents went back too. */
-async function requireTasks(context: StreamContext): Promise<void> {
-  const streams = await context.store.readStreams();
-  const confirmed = streams.find((stream) => stream.node === context.node)?.lastTaskUid ?? null;
-  if (confirmed === null) return;
-  const { results } = await context.client.json<{ results: { uid: number }[] }>({
-    method: 'GET',
-    path: '/tasks?limit=1',
-    signal: context.signal,
-  });
-  const newest = results[0]?.uid ?? -1;
-  if (newest >= confirmed) return;
-  throw new NodeLost(
-    context.node,
-    `knows no task after ${newest}, but has confirmed task ${confirmed}: it was restored from a backup; remove it, empty it and add it again`,
-  );
 }
 
 /** A joining node gets every index of the topology, with the settings as of its position. */
@@ -156,8 +137,6 @@ async function deliverUntilOver(
 /** Waits out a node that does not answer or cannot index, and demotes it when that lasts. */
 class Trouble {
   private sinceMs: number | null = null;
-  private demoted = false;
-  private lost = false;
   private attempt = 0;
   constructor(
     private readonly context: StreamContext,
@@ -167,8 +146,6 @@ class Trouble {
 
   end(): void {
     this.sinceMs = null;
-    this.demoted = false;
-    this.lost = false;
     this.attempt = 0;
     this.progress.lastError = null;
   }
@@ -188,12 +165,9 @@ class Trouble {
     context.log.warn({ node: context.node, attempt: this.attempt }, error.message);
     await context.store.reportStream(context.node, context.generation, error.message);
     const lost = error instanceof NodeLost;
-    const late = !this.demoted && context.clock.nowMs() - this.sinceMs >= context.options.demoteAfterMs;
-    if (late || (lost && !this.lost)) {
+    // Again and again: what was the last in-sync replica of a shard is not once another one has caught up.
+    if (lost || context.clock.nowMs() - this.sinceMs >= context.options.demoteAfterMs)
       await context.store.demoteNode(context.node, error.message, lost);
-      this.demoted = true;
-      this.lost ||= lost;
-    }
     await context.clock.sleep(lost ? 2_000 : Math.min(50 * 2 ** this.attempt, 1_000));
   }
 }

@@ -6,6 +6,7 @@ import { indexNotFound } from '../../shared/core/field-errors.js';
 import { readSearchBody } from '../../shared/core/search-request.js';
 import { viewTask } from '../../shared/core/tasks.js';
 import type { ChangeStarter } from '../../shared/io/changes.js';
+import { StateConflict } from '../../shared/io/store.js';
 import type { VerificationStarter } from '../../shared/io/verifications.js';
 import { explainSearch } from '../admin/explain.js';
 import { readIndexPatch } from '../admin/requests.js';
@@ -89,6 +90,19 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
 
   admin.get('/nodes', async () => ({ nodes: (await readNodes(Date.now())).nodes }));
 
+  admin.post<{ Params: { id: string } }>(
+    '/nodes/:id/forget-data',
+    { config: { bodyless: true } },
+    async (request) => {
+      const { id } = request.params;
+      const lost = await store.acceptLoss(id, readForce(request.body)).catch((error: unknown) => {
+        throw error instanceof StateConflict ? new ApiError('miroir_invalid_change', error.message) : error;
+      });
+      ctx.log.warn({ node: id, shards: lost.length }, 'an operator gave up what a node had lost');
+      return { node: id, lost, nextSteps: ['miroir-ctl status'] };
+    },
+  );
+
   admin.get('/indexes', async () => ({ indexes: viewIndexes(await store.readTopology()) }));
 
   admin.patch<{ Params: { uid: string } }>('/indexes/:uid', async (request) => {
@@ -129,4 +143,10 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
     }));
     return { ...viewTask(row), delivery };
   });
+}
+
+function readForce(body: unknown): boolean {
+  const { force = false, ...unknown } = (body ?? {}) as Record<string, unknown>;
+  if (typeof force === 'boolean' && Object.keys(unknown).length === 0) return force;
+  throw new ApiError('miroir_invalid_change', 'Expected nothing, or `{"force": true}`.');
 }

@@ -10,6 +10,7 @@ import type { ControlStore } from './store-control.js';
 import type { CopyStore } from './store-copies.js';
 import type { FieldsStore } from './store-fields.js';
 import type { HealthStore } from './store-health.js';
+import type { LossStore } from './store-losses.js';
 import type { PlanStore } from './store-plans.js';
 import type { RestoredStore } from './store-restored.js';
 import type { ScoringStore } from './store-scoring.js';
@@ -299,7 +300,8 @@ export interface Store
     RestoredStore,
     VerificationStore,
     ScoringStore,
-    HealthStore {
+    HealthStore,
+    LossStore {
   close(): Promise<void>;
 
   /** Creates the cluster row when there is none; answers the current topology. */

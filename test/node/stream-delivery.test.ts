@@ -209,7 +209,65 @@ describe('a node that is not the one that was added', () => {
     const client = fleet.admin('a');
     expect((await client.json<{ total: number }>({ method: 'GET', path: '/indexes' })).total).toBe(0);
     await client.close();
+
+    // Shard 1 was nowhere else: an operator must give it up, and no task of it succeeds before.
+    const waiting = await fleet.write('books', 1, [{ id: 3 }]);
+    expect(await lost('a')).toContain('only in-sync replica of 1 shards of books');
+    expect((await fleet.store.readTask(waiting))!.finishedAt).toBeNull();
+    await expect(fleet.store.acceptLoss('b', false)).rejects.toThrow('node "b" has not lost what it held');
+    expect(await fleet.store.acceptLoss('a', false)).toEqual([{ indexUid: 'books', shard: 1 }]);
+    expect(await fleet.finish(waiting)).toBe('succeeded');
+    expect((await fleet.position('a')).lastError).toBeNull();
+    expect(await statesOf(1)).toEqual(['a:in-sync']);
+    expect(await fleet.documents('a', 'books')).toEqual([{ id: 2 }, { id: 3 }]);
   });
+
+  it.each(['empty', 'with an index that was made for a delivery'])(
+    'because it came back %s is built anew, under names that nobody has seen, and waits to be copied anew',
+    async (how) => {
+      await fleet.createIndex('films', [
+        ['a', 'b'],
+        ['b', 'a'],
+      ]);
+      await fleet.finish(await fleet.write('films', 0, [{ id: 1 }]));
+      const before = (await fleet.index('films')).physicalNames.a!;
+      const { url, running } = fleet.engines.get('a')!;
+      await running.close();
+      await fleet.startEngine('a', 'a-anew', url);
+      const client = fleet.admin('a');
+      if (how !== 'empty') {
+        const body = JSON.stringify({ uid: before });
+        await client.waitTask(await client.enqueue({ method: 'POST', path: '/indexes', body }));
+      }
+      const seq = await fleet.write('films', 0, [{ id: 2 }]);
+      await lost('a');
+      await fleet.store.acceptLoss('a', true);
+      expect(await fleet.finish(seq)).toBe('succeeded');
+      await fleet.until(async () => ((await fleet.position('a')).lastError === null ? true : null));
+      const films = await fleet.index('films');
+      expect(films.physicalNames.a).not.toBe(before);
+      expect(
+        films.shards
+          .flat()
+          .filter(({ node }) => node === 'a')
+          .map(({ moveId }) => moveId),
+      ).toEqual(['diverged/lost', 'diverged/lost']);
+      const settings = await client.json<{ filterableAttributes: string[] }>({
+        method: 'GET',
+        path: `/indexes/${films.physicalNames.a}/settings`,
+      });
+      expect(settings.filterableAttributes.sort()).toEqual(['_miroir', 'colour']);
+      const { results } = await client.json<{ results: { uid: string }[] }>({
+        method: 'GET',
+        path: '/indexes',
+      });
+      expect(results.map(({ uid }) => uid)).not.toContain(before);
+      // What is delivered meanwhile arrives, and is not read: the copy will clear it.
+      expect(await fleet.documents('a', 'films')).toEqual([{ id: 2 }]);
+      expect(await fleet.documents('b', 'films')).toEqual([{ id: 1 }, { id: 2 }]);
+      await client.close();
+    },
+  );
 
   it('because somebody else has claimed it gets nothing', async () => {
     const { url, running } = fleet.engines.get('a')!;

@@ -144,6 +144,11 @@ const MIGRATIONS: readonly string[][] = [
       good_since_ms INTEGER, observed_at_ms INTEGER NOT NULL, reason TEXT, healed_away INTEGER NOT NULL)`,
     `CREATE TABLE healing_pause (one INTEGER PRIMARY KEY CHECK (one = 1), reason TEXT NOT NULL)`,
   ],
+  [
+    // Why the node is to be built anew; whether an operator has given up what only it held.
+    `ALTER TABLE streams ADD COLUMN lost TEXT`,
+    `ALTER TABLE streams ADD COLUMN loss_accepted INTEGER NOT NULL DEFAULT 0`,
+  ],
 ];
 
 /** What a database has when every migration was made. */

@@ -14,6 +14,7 @@ import * as groups from './groups.js';
 import * as health from './health.js';
 import * as journal from './journal.js';
 import * as leases from './leases.js';
+import * as losses from './losses.js';
 import * as marks from './marks.js';
 import * as moves from './moves.js';
 import * as plans from './plans.js';
@@ -143,6 +144,10 @@ export async function createSqlStore(driver: SqlDriver): Promise<Store> {
     saveVerificationItem: write(verifications.saveVerificationItem),
     setVerificationStatus: write(verifications.setVerificationStatus),
     readTouches: read(verifications.readTouches),
+    readLoss: read(losses.readLoss),
+    declareLoss: write(losses.declareLoss),
+    finishRebuild: write(losses.finishRebuild),
+    acceptLoss: write(losses.acceptLoss),
     readHealth: read(health.readHealth),
     saveHealth: write(health.saveHealth),
     setHealedAway: write(health.setHealedAway),

@@ -184,7 +184,7 @@ async function mergeDetails(tx: Tx, outcome: EntryOutcome): Promise<void> {
  * Takes a node's replicas out of in-sync wherever another in-sync replica remains; the last one of a shard is never
  * demoted. They go on receiving deliveries. `mark` (or null) becomes the row's owner.
  */
-async function leaveInSync(
+export async function leaveInSync(
   tx: Tx,
   node: NodeId,
   cause: string,

@@ -1,0 +1,125 @@
+// A node that comes back under its name without what it held (an empty disk, an old backup) is built anew: claimed again,
+// its indexes created under new names, its replicas marked to be copied from others. What only it held is not given up
+// by itself: the node then waits for an operator.
+import type { NodeId, TopologyIndex } from '../../shared/core/topology.js';
+import type { LostShard } from '../../shared/io/store-losses.js';
+import { claimNode, obtainDataKey, readClaim } from '../claim.js';
+import { NodeLost, type StreamContext } from './context.js';
+import { ensureIndex, fenceOf, listIndexes } from './physical-index.js';
+
+/** Makes sure that the node is this fleet's and has what it should; builds it anew where it has lost it. */
+export async function requireContent(context: StreamContext, unclean: boolean): Promise<void> {
+  const isClaimed = await requireOwn(context);
+  const known = await context.store.readLoss(context.node);
+  const reason =
+    known?.reason ??
+    (isClaimed ? await findLoss(context, unclean) : 'bears no claim: it was wiped or replaced');
+  if (reason !== null) await rebuildNode(context, reason);
+}
+
+/**
+ * Whether the node bears this fleet's claim for this id. Throws NodeLost for a node that is another one: one with
+ * somebody else's claim, or without any and with indexes that are not ours.
+ */
+async function requireOwn(context: StreamContext): Promise<boolean> {
+  const { client, clusterId, node } = context;
+  const claim = await readClaim(client);
+  if (claim?.clusterId === clusterId && claim.node === node) return true;
+  if (claim !== null)
+    throw new NodeLost(
+      node,
+      `at ${client.url} bears the claim of node "${claim.node}" of cluster "${claim.clusterId}": it is another node`,
+    );
+  const { nextIncarnation } = await context.store.readTopology();
+  const stranger = (await listIndexes(context)).find(({ uid }) => {
+    const incarnation = /--(\d+)-\d+$/.exec(uid)?.[1];
+    return incarnation === undefined || Number(incarnation) >= nextIncarnation;
+  });
+  if (stranger === undefined) return false;
+  throw new NodeLost(
+    node,
+    `at ${client.url} bears no claim and has an index "${stranger.uid}" that is not this fleet's: it is another node; correct its URL, or empty it`,
+  );
+}
+
+/** Why the node does not have what its stream has confirmed, or null. */
+async function findLoss(context: StreamContext, unclean: boolean): Promise<string | null> {
+  const streams = await context.store.readStreams();
+  const own = streams.find((stream) => stream.node === context.node);
+  const confirmed = Math.max(own?.lastTaskUid ?? -1, context.lastTaskUid ?? -1);
+  if (confirmed >= 0) {
+    const { results } = await context.client.json<{ results: { uid: number }[] }>({
+      method: 'GET',
+      path: '/tasks?limit=1',
+      signal: context.signal,
+    });
+    const newest = results[0]?.uid ?? -1;
+    if (newest < confirmed)
+      return `knows no task after ${newest}, but has confirmed task ${confirmed}: it was restored from a backup`;
+    context.lastTaskUid = confirmed;
+  }
+  const present = (await listIndexes(context)).map(({ uid }) => uid);
+  for (const index of await recordedIndexes(context)) {
+    // Its deletion may have been carried out and not recorded.
+    if (index.deletedSeq !== null) continue;
+    const name = index.physicalNames[context.node]!;
+    // Whoever renamed it to fence may have died before the new name was recorded.
+    const isThere = unclean
+      ? present.some((uid) => fenceOf(uid, index.uid, index.incarnation) !== null)
+      : present.includes(name);
+    if (!isThere)
+      return `has lost the index ${index.uid} (${name} is missing): it was wiped or restored from elsewhere`;
+  }
+  return null;
+}
+
+async function recordedIndexes(context: StreamContext): Promise<TopologyIndex[]> {
+  const { indexes } = await context.store.readTopology();
+  return indexes.filter((index) => index.physicalNames[context.node] !== undefined);
+}
+
+async function rebuildNode(context: StreamContext, reason: string): Promise<void> {
+  const { node, generation, store } = context;
+  context.lastTaskUid = null;
+  context.indexes.clear();
+  const last = await store.declareLoss(node, generation, reason);
+  const loss = await store.readLoss(node);
+  if (last.length > 0 && loss?.accepted !== true) throw new NodeLost(node, describeLoss(node, reason, last));
+  context.log.warn({ node }, `node ${node} ${reason}: it is built anew`);
+  await store.setUnclean(node, generation, true);
+  await claimNode(context.client, { clusterId: context.clusterId, node });
+  await renewDataKey(context);
+  const streams = await store.readStreams();
+  const position = streams.find((stream) => stream.node === node)?.position ?? -1;
+  for (const index of await recordedIndexes(context)) {
+    await context.faults.reach('rebuild.index');
+    await ensureIndex(context, {
+      incarnation: index.incarnation,
+      uid: index.uid,
+      primaryKey: index.primaryKey,
+      seq: position,
+    });
+  }
+  await context.faults.reach('rebuild.indexes');
+  await store.finishRebuild(node, generation);
+}
+
+/** The same key again where the master key is the same; proxies learn of another one from the store. */
+async function renewDataKey(context: StreamContext): Promise<void> {
+  const { node, store } = context;
+  const dataKey = await obtainDataKey(context.client);
+  const secrets = (await store.readNodeSecrets())[node];
+  if (secrets?.dataKey === dataKey) return;
+  await store.putNodeSecrets(node, { adminKey: secrets?.adminKey ?? null, dataKey });
+  context.client = await context.nodes.client(node);
+}
+
+function describeLoss(node: NodeId, reason: string, last: readonly LostShard[]): string {
+  const shards = new Map<string, number[]>();
+  for (const { indexUid, shard } of last) shards.set(indexUid, [...(shards.get(indexUid) ?? []), shard]);
+  const named = [...shards].map(([uid, list]) => `${list.length} shards of ${uid}`).join(', ');
+  return (
+    `${reason}; it held the only in-sync replica of ${named}. Bring back a node that has them too, or the node's own ` +
+    `disk, or give up what it held with \`miroir-ctl node forget-data ${node}\``
+  );
+}
