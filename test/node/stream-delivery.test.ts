@@ -243,7 +243,7 @@ describe('a node that is not the one that was added', () => {
       await lost('a');
       await fleet.store.acceptLoss('a', true);
       expect(await fleet.finish(seq)).toBe('succeeded');
-      await fleet.until(async () => ((await fleet.position('a')).lastError === null ? true : null));
+      await fleet.until(async () => ((await fleet.position('a')).position >= seq ? true : null));
       const films = await fleet.index('films');
       expect(films.physicalNames.a).not.toBe(before);
       expect(
