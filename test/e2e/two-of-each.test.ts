@@ -68,7 +68,7 @@ describe.skipIf(findPostgres() === null)('two proxies and two workers on Postgre
       });
     const progress = async (what: string) => {
       const [written, searched] = [writer.history.acknowledged + 20, searcher.tally.sent + 20];
-      await c.until(what, 60_000, async () =>
+      await c.until(what, 180_000, async () =>
         !active.on || (writer.history.acknowledged >= written && searcher.tally.sent >= searched)
           ? true
           : null,
@@ -81,7 +81,7 @@ describe.skipIf(findPostgres() === null)('two proxies and two workers on Postgre
       const accepted = await other.ask('POST', '/indexes/busy/documents', [{ id: 'probe', at: begun }], true);
       const acceptedMs = performance.now() - begun;
       const { taskUid } = accepted.body as { taskUid: number };
-      await c.until(`task ${taskUid}`, 60_000, async () => {
+      await c.until(`task ${taskUid}`, 180_000, async () => {
         const { status } = (await other.ask('GET', `/tasks/${taskUid}`)).body as { status: string };
         return status === 'succeeded' ? true : null;
       });
