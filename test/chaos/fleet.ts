@@ -23,6 +23,9 @@ export interface ChangeView {
   moves: { id: string; phase: string }[];
 }
 
+/** A change that only keeps sources for a rollback has ended for everybody else. */
+export const ENDED = new Set(['done', 'retaining', 'rolled-back', 'failed', 'aborted']);
+
 /** What anything may take on a busy machine before it counts as stuck. */
 const STUCK_MS = 300_000;
 
@@ -128,24 +131,38 @@ export class ChaosFleet {
       const { change, error } = await this.viewChange(id);
       if (change?.status === 'needs-attention')
         await this.admin.ask('POST', '/_miroir/rebalance/retry', {}, true);
-      const ended = ['done', 'failed', 'aborted'].includes(change?.status ?? '');
+      const ended = ENDED.has(change?.status ?? '');
       return ended ? { status: change!.status, error: error ?? null } : null;
     });
   }
 
   /** Waits until every shard has as many in-sync replicas as it should. */
   async waitForRedundancy(): Promise<void> {
-    await this.until('the redundancy of every shard', async () => {
+    await this.untilShards('the redundancy of every shard', (inSync, _all, factor) => inSync >= factor);
+  }
+
+  /** Waits until every shard has just its in-sync replicas, and no source is kept any longer. */
+  async waitForRest(): Promise<void> {
+    await this.untilShards(
+      'every shard to be at rest',
+      (inSync, all, factor) => inSync === factor && all === factor,
+    );
+  }
+
+  private async untilShards(
+    what: string,
+    isWell: (inSync: number, all: number, factor: number) => boolean,
+  ): Promise<void> {
+    await this.until(what, async () => {
       const { indexes } = await this.topology();
-      const lacking = indexes.some(
-        (index) =>
-          index.deletedSeq === null &&
-          index.shards.some(
-            (replicas) =>
-              replicas.filter(({ state }) => state === 'in-sync').length < index.replicationFactor,
-          ),
+      const live = indexes.filter(({ deletedSeq }) => deletedSeq === null);
+      const ill = live.some(({ shards, replicationFactor }) =>
+        shards.some((replicas) => {
+          const inSync = replicas.filter(({ state }) => state === 'in-sync').length;
+          return !isWell(inSync, replicas.length, replicationFactor);
+        }),
       );
-      return lacking ? null : true;
+      return ill ? null : true;
     });
   }
 

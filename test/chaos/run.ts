@@ -6,7 +6,7 @@ import { createRandom, type Random } from '../../up/tour/random.js';
 import { makeDocuments } from '../support/traffic.js';
 import { chooseChange } from './changes.js';
 import { type Fault, type FaultRecord, type Probe, strike } from './faults.js';
-import { ChaosFleet, type FleetSize } from './fleet.js';
+import { ChaosFleet, ENDED, type FleetSize } from './fleet.js';
 import { ChaosSearcher, type SearchTally } from './searcher.js';
 import { ChaosWriter } from './writer.js';
 
@@ -127,9 +127,9 @@ class ChaosRun {
     this.startSearching();
     this.startWriting();
     const untilMs = this.begun + options.minutes * 60_000;
-    for (let count = 1; count <= options.changes && performance.now() < untilMs; count += 1) {
-      await this.changeUnderFault(count);
-      if (count % options.checkEvery === 0) await this.check();
+    for (let turn = 1; report.faults.length < options.changes && performance.now() < untilMs; turn += 1) {
+      await this.changeUnderFault(report.faults.length + 1);
+      if (turn % options.checkEvery === 0) await this.check();
     }
     await this.check();
     this.halt();
@@ -146,22 +146,35 @@ class ChaosRun {
   }
 
   private async changeUnderFault(count: number): Promise<void> {
-    const { fleet, random, report, options } = this;
+    const { fleet, random } = this;
     const change = await chooseChange(fleet, random);
-    const fault = options.faults[(count - 1) % options.faults.length]!;
     const changeId = await fleet.startChange(change.method, change.path, change.body);
+    const status = await this.meetFault(count, change.kind, changeId);
+    for (const id of change.nodes) await this.endNode(id);
+    if (status === 'retaining' && change.isTakenBack) {
+      const body = { changeId };
+      const rollback = await fleet.startChange('POST', '/_miroir/rebalance/rollback', body);
+      await this.meetFault(count + 1, 'rollback', rollback);
+      // What the rollback leaves behind is kept for as long as the sources were.
+      await fleet.admin.ask('POST', '/_miroir/rebalance/finish', { changeId: rollback }, true);
+    }
+  }
+
+  /** Lets a fault come into a change that runs, and waits until the fleet is whole again. */
+  private async meetFault(count: number, kind: string, changeId: string): Promise<string> {
+    const { fleet, random, report, options } = this;
+    const fault = options.faults[(count - 1) % options.faults.length]!;
     await this.waitForMoment(changeId);
     const record = await strike(fault, fleet, random, this.searcher, this.probe);
     report.faults.push(record);
     const { status, error } = await fleet.waitForChange(changeId);
-    report.changes[change.kind] = (report.changes[change.kind] ?? 0) + 1;
-    if (status !== 'done') report.unfinished.push(`${change.kind} met ${fault}: ${status}, ${error}`);
-    if (change.node !== undefined) await this.endNode(change.node);
+    report.changes[kind] = (report.changes[kind] ?? 0) + 1;
+    if (['failed', 'aborted'].includes(status))
+      report.unfinished.push(`${kind} met ${fault}: ${status}, ${error}`);
     await fleet.waitForRedundancy();
     const times = `accepted after ${seconds(record.acceptedMs)}, succeeded after ${seconds(record.succeededMs)}`;
-    options.say(
-      `${count}: ${change.kind} met "${fault}" (${record.victim}), ${status}; a write was ${times}`,
-    );
+    options.say(`${count}: ${kind} met "${fault}" (${record.victim}), ${status}; a write was ${times}`);
+    return status;
   }
 
   /** A fault comes when a random share of the moves is done: at a state of the change, not at a time. */
@@ -169,7 +182,7 @@ class ChaosRun {
     const share = this.random.below(100) / 100;
     await this.fleet.until(`moves of change ${changeId}`, async () => {
       const { change, moves } = await this.fleet.viewChange(changeId);
-      if (['done', 'failed', 'aborted'].includes(change?.status ?? '')) return true;
+      if (ENDED.has(change?.status ?? '')) return true;
       const done = moves.filter(({ phase }) => phase === 'done').length;
       return moves.length > 0 && done >= Math.floor(share * moves.length) ? true : null;
     });
@@ -228,7 +241,7 @@ class ChaosRun {
       const open = await fleet.admin.ask('GET', '/tasks?statuses=enqueued,processing&limit=1');
       return (open.body as { total: number }).total === 0 ? true : null;
     });
-    await fleet.waitForRedundancy();
+    await fleet.waitForRest();
     const found = await this.readAll();
     report.documents = { expected: 0, found: 0, lost: [], resurrected: [], wrong: [] };
     report.writes = { ...report.writes, acknowledged: 0, unanswered: 0, refused: [] };
