@@ -71,6 +71,7 @@ export function countFacets(index: IndexData, attributes: string[], documents: n
       if (left.number !== right.number) return left.number ? -1 : 1;
       if (byCount && left.count !== right.count) return right.count - left.count;
       // As in a shallow tree of Meilisearch: among equal counts the larger value first.
+      if (byCount && left.number) return Number(right.shown) - Number(left.shown);
       return leftKey < rightKey === byCount ? 1 : -1;
     });
     const texts = entries

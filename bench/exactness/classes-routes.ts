@@ -11,6 +11,8 @@ const UNION =
   'of several queries of one index, a document that a threshold rejects for one may count for another, which nodes do not tell';
 const FUSED =
   'scores between sorted values are worked out of what nodes show, and totals of two searches are put together';
+const EQUAL_VECTORS =
+  'of documents of equal similarity at the end of a batch of near vectors, a node drops some; with distinct it looks for further batches';
 const REFILLED =
   'a node looks for near vectors in batches, first and second vectors of documents apart: once distinct has emptied a batch, one node itself no longer ranks by similarity alone';
 const ONE_VECTOR = 'embeddings = 1';
@@ -190,6 +192,7 @@ export const ROUTE_CLASSES: readonly QueryClass[] = [
   ),
   classOf('vectors', 'vectors, distinct', (draw) => vectorsOfDistinct(draw, ONE_VECTOR), {
     notInEngine: NO_VECTORS,
+    notExact: EQUAL_VECTORS,
   }),
   classOf('vectors', 'several vectors, distinct', (draw) => vectorsOfDistinct(draw), {
     notInEngine: NO_VECTORS,
