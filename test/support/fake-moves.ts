@@ -15,6 +15,8 @@ export class FakeMoves {
   /** Moves that own a replica of a dead run. */
   leftovers: string[] = [];
   moves = 3;
+  /** Ordinals of moves that copy nothing. */
+  readonly drops = new Set<number>();
   changeId = '';
   options: Partial<ValidatedChange['options']> = {};
   added: ChangeNode[] = [];
@@ -124,7 +126,10 @@ export class FakeMoves {
         return this.validated(changeId);
       },
       listLeftovers: async () => this.leftovers.map((moveId) => ({ moveId })),
-      sideToDelete: async (moveId) => (this.flipped.has(moveId) ? 'source' : 'target'),
+      sideToDelete: async (moveId) => {
+        if (this.flipped.has(moveId)) return 'source';
+        return this.drops.has(Number(moveId.split('-').at(-1))) ? 'none' : 'target';
+      },
       addNodes: async () => this.pass('add nodes'),
       planChange: async () => {
         await this.pass('plan');
