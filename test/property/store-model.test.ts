@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { expect, inject, it } from 'vitest';
 import { LIVE_STATES, type Topology } from '../../shared/core/topology.js';
-import { StaleGeneration, StateConflict } from '../../shared/io/store.js';
+import { type NewMove, StaleGeneration, StateConflict } from '../../shared/io/store.js';
 import { StoreFleet } from '../support/store-fleet.js';
 
 const NODES = ['a', 'b', 'c'] as const;
@@ -40,6 +40,7 @@ const step = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(300, 2_000) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('move' as const), shard, from: node, to: node }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('drop' as const), shard, node }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('flip' as const), move: fc.nat(5) }) },
   {
     weight: 4,
@@ -104,15 +105,29 @@ class Model {
         await store.advanceTasks();
         return;
       case 'move': {
-        if (one.from === one.to) return;
-        const id = `m${this.moves.length}`;
-        await fleet.planMove(id, { uid: 'books', shard: one.shard, from: one.from, to: one.to });
-        this.moves.push(id);
-        return fleet.verifyMove(id);
+        // One replica more, where source and target are the same.
+        const from = one.from === one.to ? null : one.from;
+        const [other] = (await this.inSync(one.shard)).filter((id) => id !== one.to);
+        const copyFrom = from ?? other;
+        if (copyFrom === undefined) return;
+        return fleet.verifyMove(
+          await this.plan(one.shard, { sourceNode: from, copyFrom, targetNode: one.to }),
+        );
       }
-      case 'flip':
-        if (moveId) await store.flipMove(moveId);
+      case 'drop': {
+        const nodes = { sourceNode: one.node, copyFrom: one.node, targetNode: one.node };
+        await this.plan(one.shard, { kind: 'drop', ...nodes });
         return;
+      }
+      case 'flip': {
+        const before = moveId ? await store.readMove(moveId) : null;
+        const inSync = before ? await this.inSync(before.shard) : [];
+        if (!before || !(await store.flipMove(before.id)).flipped) return;
+        // One that is gone already only ends its move.
+        if (before.kind === 'drop' && inSync.includes(before.targetNode))
+          expect((await this.inSync(before.shard)).length, 'replicas after a drop').toBeGreaterThanOrEqual(2);
+        return;
+      }
       case 'hold':
         if (moveId) await store.holdReplica(moveId);
         return;
@@ -122,6 +137,25 @@ class Model {
       case 'collect':
         await store.collectGarbage();
     }
+  }
+
+  private async inSync(shard: number): Promise<string[]> {
+    return readableIn(await this.fleet.store.readTopology())[shard]!;
+  }
+
+  private async plan(
+    shard: number,
+    move: Pick<NewMove, 'kind' | 'sourceNode' | 'copyFrom' | 'targetNode'>,
+  ): Promise<string> {
+    const { store } = this.fleet;
+    const id = `m${this.moves.length}`;
+    const { incarnation } = (await this.fleet.find('books'))!;
+    await store.openChange({ id: `change-${id}`, kind: 'rebalance', input: {}, runId: id });
+    const planned = { id, indexUid: 'books', incarnation, shard, ...move };
+    if (!(await store.planMoves(`change-${id}`, await store.readEpoch(), [planned], 0)))
+      throw new Error('the plan met another epoch');
+    this.moves.push(id);
+    return id;
   }
 
   async check(): Promise<void> {
