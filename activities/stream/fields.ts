@@ -16,6 +16,8 @@ export async function registerFields(
 ): Promise<void> {
   const names = await context.store.readFields(incarnation, index.registeredFields);
   if (names.length === 0) return;
+  // A primary key alone is registered when it is set.
+  if (index.primaryKey === null && names.length === 1) return;
   context.signal.throwIfAborted();
   // Without a primary key the first field stands in for it: the right one is set once all names are there, and must not
   // come before its place.
