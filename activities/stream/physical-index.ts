@@ -164,6 +164,7 @@ export async function dropIndex(context: StreamContext, incarnation: number): Pr
   const index = context.indexes.get(incarnation);
   if (!index) return;
   await dropPhysical(context, index.name);
+  await context.faults.reach('index.dropped');
   await context.store.setPhysicalName(context.node, context.generation, incarnation, null);
   context.indexes.delete(incarnation);
 }
@@ -176,6 +177,12 @@ export async function loadIndexes(context: StreamContext): Promise<void> {
   for (const index of topology.indexes) {
     const name = index.physicalNames[context.node];
     if (name === undefined) continue;
+    const isThere = [...present.keys()].some((uid) => fenceOf(uid, index.uid, index.incarnation) !== null);
+    if (index.deletedSeq !== null && !isThere) {
+      // Dropped, and its holder died before it could say so.
+      await context.store.setPhysicalName(context.node, context.generation, index.incarnation, null);
+      continue;
+    }
     context.indexes.set(index.incarnation, {
       name,
       uid: index.uid,

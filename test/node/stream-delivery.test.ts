@@ -164,6 +164,20 @@ describe('a takeover', () => {
     expect(await fleet.documents('a', 'books')).toEqual([{ id: 9 }]);
   });
 
+  it('goes on where a holder died when it had dropped an index and not said so', async () => {
+    await fleet.stopStreams();
+    await fleet.append('books', { kind: 'indexDeletion' });
+    const gate = new Gate('index.dropped');
+    const dead = fleet.stream('a', gate);
+    await gate.arrived;
+    fleet.stream('a');
+    fleet.stream('b');
+    await fleet.createIndex('books', [['a']]);
+    expect(await fleet.finish(await fleet.write('books', 0, [{ id: 1 }]))).toBe('succeeded');
+    gate.release();
+    expect(await dead.ended).toBeInstanceOf(StaleGeneration);
+  });
+
   it('of a stream that ended in order renames nothing', async () => {
     await fleet.finish(await fleet.write('books', 0, [{ id: 1 }]));
     await fleet.until(async () =>
