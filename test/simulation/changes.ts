@@ -238,7 +238,8 @@ export async function keepRetentions(world: World): Promise<void> {
   for (;;) {
     await run.process.sleep(1_000);
     const [due] = await world.query<{ found: number }>(
-      `SELECT 1 AS found FROM changes WHERE status <> 'done' LIMIT 1`,
+      `SELECT 1 AS found FROM replicas WHERE state IN ('retained', 'deleting')
+       UNION ALL SELECT 1 FROM changes WHERE status = 'retaining' LIMIT 1`,
     );
     if (!due) continue;
     for (const { moveId, side } of await run.activity('due', ({ deps }) =>

@@ -1,6 +1,6 @@
 // What the journal says, applied in its order by nobody but this: which documents there must be after each entry.
 import { shardOf } from '../../shared/core/placement.js';
-import type { Fields } from './node.js';
+import type { Fields } from './node-documents.js';
 
 export type Write =
   | { kind: 'put' | 'patch'; documents: Fields[] }

@@ -66,11 +66,11 @@ export class VirtualClient extends NodeClient {
     request.signal?.throwIfAborted();
     const tampered = this.network.tamper?.({ process: this.process, node, request });
     if (tampered && 'answer' in tampered) return tampered.answer();
-    return this.send(node, tampered?.request ?? request);
+    return this.deliver(node, tampered?.request ?? request);
   }
 
   /** Past whatever tampers. */
-  send(node: VirtualNode, request: NodeRequest): Promise<NodeResponse> {
+  private deliver(node: VirtualNode, request: NodeRequest): Promise<NodeResponse> {
     const { network, process } = this;
     const { scheduler, random } = network;
     const deadlineMs = request.deadlineMs ?? Number.POSITIVE_INFINITY;

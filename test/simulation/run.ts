@@ -188,7 +188,7 @@ class Theatre {
         );
         return latest ? { kind, change: latest.id } : null;
       }
-      case 'rebalance':
+      default:
         return { kind };
     }
   }
@@ -241,7 +241,11 @@ class Theatre {
     );
     const controls = await world.query<{ key: string }>(`SELECT key FROM controls WHERE status = 'waiting'`);
     const change = this.current && !this.current.over ? this.current.id : null;
-    const kept = await world.query<{ id: string }>(`SELECT id FROM changes WHERE status = 'retaining'`);
+    // Sources outlive a run that was terminated, until their retention is over.
+    const kept = await world.query<{ id: string }>(
+      `SELECT id FROM changes WHERE status = 'retaining'
+       UNION ALL SELECT move_id FROM replicas WHERE state IN ('retained', 'deleting')`,
+    );
     if (open.length + streams.length + controls.length + kept.length === 0 && change === null) return null;
     return JSON.stringify({ tasks: open.map(({ seq }) => seq), streams, controls, change, kept });
   }

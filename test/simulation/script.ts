@@ -2,7 +2,7 @@
 // that a failing one can be cut down to what matters.
 import type { ChangeKind } from '../../shared/core/change-edits.js';
 import type { Write } from './model.js';
-import type { Fields } from './node.js';
+import type { Fields } from './node-documents.js';
 import { Random } from './random.js';
 import type { Shape, Trap } from './world.js';
 

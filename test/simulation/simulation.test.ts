@@ -7,7 +7,7 @@ import { writeScript } from './script.js';
 import { shrink } from './shrink.js';
 import { VARIANTS } from './variants.js';
 
-const SEEDS = process.env.MIROIR_TEST_FULL === '1' ? 1_000 : 60;
+const SEEDS = process.env.MIROIR_TEST_FULL === '1' ? 1_000 : 40;
 /** Seeds that have failed once, each with what was mended since. */
 const ONCE_BROKEN: readonly (readonly [seed: number, why: string])[] = [];
 /** Of the broken variants a few that are caught soon; `npm run simulate -- --broken all` tries all of them. */

@@ -11,7 +11,7 @@ import { nodeBody, planSearch } from '../../shared/core/search-plan.js';
 import type { TopologyIndex } from '../../shared/core/topology.js';
 import { StoreUnavailable } from '../../shared/io/store-failure.js';
 import type { Write } from './model.js';
-import type { Fields } from './node.js';
+import type { Fields } from './node-documents.js';
 import type { ProxyProcess, World } from './world.js';
 
 /** Sends a write; nothing is known of it when its proxy dies, and its client gives up when it is refused. */

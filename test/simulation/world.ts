@@ -2,6 +2,7 @@
 import { claimNode, obtainDataKey } from '../../activities/claim.js';
 import { type ActivityDeps, DEFAULT_ACTIVITY_OPTIONS } from '../../activities/deps.js';
 import type { ProxyContext } from '../../proxy/context.js';
+import { SearchTurns } from '../../proxy/search/search-turns.js';
 import { LeasedTopology } from '../../proxy/topology-watcher.js';
 import type { EntryMeta } from '../../shared/core/entries.js';
 import type { NodeId, Topology } from '../../shared/core/topology.js';
@@ -193,7 +194,7 @@ export class World {
         observe: () => undefined,
         cost: () => this.random.below(20),
       },
-      searches: { run: (search: () => unknown) => search() },
+      searches: new SearchTurns(),
       hash: this.hash,
       log,
       clock: process,
