@@ -54,6 +54,8 @@ export async function runStream(deps: ActivityDeps, run: StreamRun): Promise<'ov
   for (let unclean = takeover.unclean; ; unclean = true) {
     try {
       await prepare(context, unclean);
+      // Nothing may be waiting whose confirmation would say so, and others wait for a node that is well.
+      await deps.store.reportStream(run.node, takeover.generation, null);
       trouble.end();
       await deliverUntilOver(context, run, progress);
       return 'over';

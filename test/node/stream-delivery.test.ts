@@ -164,6 +164,17 @@ describe('a takeover', () => {
     expect(await fleet.documents('a', 'books')).toEqual([{ id: 9 }]);
   });
 
+  it('says that its node is well again, though nothing is to be delivered', async () => {
+    const { running, url } = fleet.engines.get('a')!;
+    await fleet.stopStreams();
+    await running.close();
+    fleet.stream('a');
+    await fleet.until(async () => ((await fleet.position('a')).lastError ? true : null));
+    await fleet.startEngine('a', 'a', url);
+    await fleet.until(async () => ((await fleet.position('a')).lastError === null ? true : null));
+    expect((await fleet.position('a')).position).toBe((await fleet.store.readHead()).journalHead);
+  });
+
   it('goes on where a holder died when it had dropped an index and not said so', async () => {
     await fleet.stopStreams();
     await fleet.append('books', { kind: 'indexDeletion' });

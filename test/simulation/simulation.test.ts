@@ -9,7 +9,9 @@ import { VARIANTS } from './variants.js';
 
 const SEEDS = process.env.MIROIR_TEST_FULL === '1' ? 1_000 : 40;
 /** Seeds that have failed once, each with what was mended since. */
-const ONCE_BROKEN: readonly (readonly [seed: number, why: string])[] = [];
+const ONCE_BROKEN: readonly (readonly [seed: number, why: string])[] = [
+  [55, 'a node that was well again kept its last error, and its retained source for ever'],
+];
 /** Of the broken variants a few that are caught soon; `npm run simulate -- --broken all` tries all of them. */
 const CAUGHT: readonly string[] = ['flip-before-verify', 'no-wait-for-leases'];
 
