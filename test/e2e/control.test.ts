@@ -104,10 +104,15 @@ describe('a change that is steered', () => {
     await cluster().waitChange(changeId);
   });
 
-  it('is taken back as a whole: shards are where they were, and the node has nothing', {
+  it('is taken back as a whole though a worker dies in it: shards are where they were, and the node has nothing', {
     timeout: 600_000,
   }, async () => {
+    await cluster().kill('second', 'SIGTERM');
+    // It dies between the flip back and the end of its step; rollback-crash.test.ts has every other point.
+    await cluster().startWorker('victim', 'rollback.flipped=kill');
     const { changeId } = await act<{ changeId: string }>('rollback', { changeId: added });
+    await cluster().waitForEnd('victim');
+    await cluster().startWorker('third');
     await cluster().waitChange(changeId);
     expect((await view(added)).change.status).toBe('rolled-back');
     expect(await statesOn('node-4')).toEqual([]);

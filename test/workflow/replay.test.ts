@@ -24,7 +24,8 @@ describe('a recorded history', () => {
       const [first] = (history as { events: Record<string, Record<string, { name?: string }>>[] }).events;
       return first!.workflowExecutionStartedEventAttributes!.workflowType!.name;
     });
-    expect(new Set(types)).toEqual(new Set(['topologyChange', 'moveShard', 'deliver']));
+    for (const type of ['topologyChange', 'moveShard', 'rollbackMove', 'endRetention', 'deliver'])
+      expect(types).toContain(type);
     expect(histories.length).toBeGreaterThanOrEqual(10);
   });
 
