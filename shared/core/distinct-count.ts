@@ -57,8 +57,9 @@ export async function countDistinct(
   const filter = allowsEquality(plan.settings.filterableRules, plan.distinct!)
     ? noneOf(plan.distinct!, kept.values)
     : null;
-  if (filter === null) return 'uncountable';
-  return plan.paging.mode === 'offset' ? counter.ofUnseen(filter) : counter.ofChosen(filter);
+  if (plan.paging.mode === 'offset') return filter === null ? 'uncountable' : counter.ofUnseen(filter);
+  // Without the filter, kept documents are among those that are looked at, and told by their values.
+  return counter.ofChosen(filter ?? '');
 }
 
 class Counter {
@@ -103,8 +104,9 @@ class Counter {
     const isPlaceholder = (q ?? '').trim() === '';
     if (plan.primaryKey === null || rankingScoreThreshold !== null || searchKind(plan.query) !== 'keyword')
       return 'uncountable';
-    if (!isPlaceholder && (matchingStrategy === 'frequency' || plan.settings.distinct !== null))
-      return 'uncountable';
+    // By its setting, a node leaves duplicates out itself: enough to count values, not to choose documents.
+    const isChosen = plan.settings.distinct !== null && this.fields.size > 0;
+    if (!isPlaceholder && (matchingStrategy === 'frequency' || isChosen)) return 'uncountable';
     const [texts, keptDocuments] = await Promise.all([
       this.everyNode((source, shards) =>
         isPlaceholder
@@ -118,6 +120,7 @@ class Counter {
     if (lists.some(({ documents, total }) => documents.length < total)) return 'uncountable';
     const chosen = chooseFirst(
       plan,
+      this.kept.values,
       lists.flatMap(({ documents }) => documents),
     );
     return this.counted(count(this.kept.ids) + chosen.length, [...keptDocuments, ...chosen]);
@@ -233,11 +236,16 @@ function elementsOf(array: string): string[] {
   return out;
 }
 
-function chooseFirst({ primaryKey, distinct }: SearchPlan, documents: readonly string[]): string[] {
+function chooseFirst(
+  { primaryKey, distinct }: SearchPlan,
+  kept: readonly string[],
+  documents: readonly string[],
+): string[] {
   const sorted = documents
     .map((text) => ({ text, id: fieldText(text, 0, primaryKey!) ?? '' }))
     .sort((left, right) => compareIds(left.id, right.id));
   const values = new DistinctValues(distinct!);
+  for (const raw of kept) values.admit(() => raw);
   return sorted
     .filter(({ text }) => values.admit((field) => fieldText(text, 0, field)))
     .map(({ text }) => text);

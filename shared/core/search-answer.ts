@@ -185,9 +185,10 @@ function mergedTotal(answers: readonly Answer[], plan: SearchPlan, refused: numb
  * With pages, the sum of what nodes count is right where a document has one value and no facets are wanted; without, it
  * never is once there are hits.
  */
-function needsCount({ query, paging, nodesDecideDistinct }: SearchPlan): boolean {
+function needsCount({ query, paging, nodesDecideDistinct, distinctIsFaceted }: SearchPlan): boolean {
   if (paging.required === 0) return false;
-  return paging.mode === 'offset' || !nodesDecideDistinct || (query.facets ?? []).length > 0;
+  const isPlain = nodesDecideDistinct && distinctIsFaceted && (query.facets ?? []).length === 0;
+  return paging.mode === 'offset' || !isPlain;
 }
 
 function keptOf(

@@ -1,6 +1,7 @@
 // Plans a search: what nodes are asked, what of their hits the client may see, and how answers become one.
 import { toKeyText } from './byte-text.js';
 import { ruleKinds } from './federation-rules.js';
+import { filterableMatch } from './filterable-match.js';
 import type { HitView } from './hits.js';
 import { judgeSearch } from './search-judge.js';
 import { type Paging, readPaging, type SearchQuery } from './search-request.js';
@@ -21,6 +22,8 @@ export interface SearchPlan {
   readonly distinctKey: string | null;
   /** False: nodes send all hits, and only the merge drops those whose value was met before. */
   readonly nodesDecideDistinct: boolean;
+  /** Whether nodes can be asked for the values of the distinct field: it is filterable. */
+  readonly distinctIsFaceted: boolean;
   /** Whether documents count by an order that a node does not have: then one that answers alone is merged like several. */
   readonly choosesByKey: boolean;
   /** Whether hits below the threshold may rank before others above it. */
@@ -54,6 +57,7 @@ export function planSearch(query: SearchQuery, index: TopologyIndex): SearchPlan
   const asked = limitToDisplayed(rest, settings.displayed);
   const byDistance = query.sort?.some((rule) => rule.startsWith('_geoPoint(')) ?? false;
   const distinct = query.distinct ?? settings.distinct;
+  const distinctIsFaceted = distinct !== null && filterableMatch(settings.filterableRules, distinct) !== null;
   const alone = { body: openBody(asked), view: clientView(query, settings) };
   let spread: SpreadQuestion | null = null;
   return {
@@ -66,11 +70,20 @@ export function planSearch(query: SearchQuery, index: TopologyIndex): SearchPlan
     distinct,
     distinctKey: distinct === null ? null : toKeyText(distinct),
     nodesDecideDistinct: true,
+    distinctIsFaceted,
     choosesByKey: distinct !== null && paging.mode === 'page' && paging.required > 0,
     rejectsBeforeHits: rejectsBeforeHits(query, index.settings.rankingRules),
     stickyText: `${index.uid}\n${alone.body}\n${filter === undefined ? '' : JSON.stringify(filter)}`,
     alone,
-    spread: () => (spread ??= planSpread(asked, alone.view, index.primaryKey, distinct, byDistance, paging)),
+    spread: () =>
+      (spread ??= planSpread(
+        asked,
+        alone.view,
+        index.primaryKey,
+        distinct,
+        byDistance,
+        distinctIsFaceted && paging.mode === 'page',
+      )),
   };
 }
 
@@ -91,14 +104,16 @@ function planSpread(
   primaryKey: string | null,
   distinct: string | null,
   byDistance: boolean,
-  paging: Paging,
+  countsDistinct: boolean,
 ): SpreadQuestion {
   const needed = [primaryKey, byDistance ? '_geo' : null, distinct].filter((name) => name !== null);
   const retrieved = asked.attributesToRetrieve ?? null;
   const missing = new Set(retrieved === null ? [] : notRetrieved(needed, retrieved));
-  const countsDistinct = distinct !== null && paging.mode === 'page';
   const facets = asked.facets ?? [];
-  const hiddenFacet = countsDistinct && !facets.includes(distinct) && !facets.includes('*') ? distinct : null;
+  const hiddenFacet =
+    countsDistinct && distinct !== null && !facets.includes(distinct) && !facets.includes('*')
+      ? distinct
+      : null;
   const query: SearchQuery = { ...asked, showRankingScoreDetails: true };
   if (missing.size > 0) query.attributesToRetrieve = [...retrieved!, ...missing];
   if (hiddenFacet !== null) query.facets = [...facets, hiddenFacet];

@@ -106,6 +106,18 @@ describe('counting distinct values', () => {
     });
   });
 
+  it('counts values by a field that nodes cannot filter by, with pages', async () => {
+    const plan = planOf({ q: 'x', page: 1, hitsPerPage: 1 }, { distinctAttribute: 'hidden' });
+    expect(plan.spread().hiddenFacet).toBeNull();
+    expect(plan.spread().body).not.toContain('facets');
+    const hits =
+      '{"hits":[{"id":"a","hidden":"x"},{"id":"b","hidden":"y"},{"id":"c"}],"estimatedTotalHits":3}';
+    const ask = asking(hits, '');
+    const kept = keptOf({ ids: [['"a"'], []], values: ['"x"'] });
+    expect(await countDistinct(plan, [PLAIN, PLAIN], kept, ask)).toMatchObject({ total: 4 });
+    expect(ask.bodies[0]).toMatchObject({ limit: 1000, attributesToRetrieve: ['id', 'hidden'] });
+  });
+
   it('says where nodes cannot tell', async () => {
     const more = asking('{"hits":[],"estimatedTotalHits":9}', '{"results":[],"total":10001}');
     const paged: SearchQuery = { distinct: 'f', facets: ['kind'], page: 1, hitsPerPage: 1 };
