@@ -210,3 +210,15 @@ export class FakeMoves {
 function unused(): never {
   throw new Error('no move does this');
 }
+
+/** The activities of whatever moves a test has now, behind one worker for all tests. */
+export function forwardTo(moves: () => FakeMoves): Activities {
+  type Named = Record<string, (...args: unknown[]) => unknown>;
+  const named = (of: FakeMoves) => of.activities() as unknown as Named;
+  const names = Object.keys(named(new FakeMoves()));
+  const forward =
+    (name: string) =>
+    (...args: unknown[]) =>
+      named(moves())[name]!(...args);
+  return Object.fromEntries(names.map((name) => [name, forward(name)])) as unknown as Activities;
+}

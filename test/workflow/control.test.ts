@@ -1,9 +1,8 @@
 // Steering a change that runs, on a real Temporal server: pause, throttle, approval, and the way back.
 import { WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import type { Activities } from '../../activities/index.js';
 import { moveIdOf } from '../../workflows/messages.js';
-import { FakeMoves } from '../support/fake-moves.js';
+import { FakeMoves, forwardTo } from '../support/fake-moves.js';
 import { WorkflowWorker } from '../support/workflow-worker.js';
 
 const REBALANCE = { kind: 'rebalance', nodes: [] };
@@ -11,14 +10,10 @@ const REBALANCE = { kind: 'rebalance', nodes: [] };
 let worker: WorkflowWorker;
 let moves: FakeMoves;
 beforeAll(async () => {
-  // Each test has moves of its own behind the one worker.
-  const forward =
-    (name: string) =>
-    (...args: unknown[]) =>
-      (moves.activities() as unknown as Record<string, (...all: unknown[]) => unknown>)[name]!(...args);
-  const names = Object.keys(new FakeMoves().activities());
-  const activities = Object.fromEntries(names.map((name) => [name, forward(name)]));
-  worker = await WorkflowWorker.start(inject('temporalAddress'), activities as unknown as Activities);
+  worker = await WorkflowWorker.start(
+    inject('temporalAddress'),
+    forwardTo(() => moves),
+  );
 });
 afterAll(() => worker.stop());
 beforeEach(() => {

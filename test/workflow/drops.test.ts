@@ -1,20 +1,15 @@
 // Moves that only take a surplus replica away, on a real Temporal server: no copy, and nothing to clean up before the flip.
 import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
-import type { Activities } from '../../activities/index.js';
-import { FakeMoves } from '../support/fake-moves.js';
+import { FakeMoves, forwardTo } from '../support/fake-moves.js';
 import { WorkflowWorker } from '../support/workflow-worker.js';
 
 let worker: WorkflowWorker;
 let moves: FakeMoves;
 beforeAll(async () => {
-  // Each test has moves of its own behind the one worker.
-  const forward =
-    (name: string) =>
-    (...args: unknown[]) =>
-      (moves.activities() as unknown as Record<string, (...all: unknown[]) => unknown>)[name]!(...args);
-  const names = Object.keys(new FakeMoves().activities());
-  const activities = Object.fromEntries(names.map((name) => [name, forward(name)]));
-  worker = await WorkflowWorker.start(inject('temporalAddress'), activities as unknown as Activities);
+  worker = await WorkflowWorker.start(
+    inject('temporalAddress'),
+    forwardTo(() => moves),
+  );
 });
 afterAll(() => worker.stop());
 beforeEach(() => {
