@@ -141,6 +141,12 @@ export const SORT_CLASSES: readonly QueryClass[] = [
     offset: draw.pick([0, 0, 30]),
     facets: draw.turn([undefined, ['kind']]),
   })),
+  classOf('unfiltered', 'distinct by setting, not filterable', (draw) => ({
+    q: draw.turn(['', draw.common()]),
+    filter: draw.turn([null, 'kind = noun']),
+    page: 1 + draw.dice.below(3),
+    hitsPerPage: 7,
+  })),
   classOf('pairs', 'distinct by setting, arrays', (draw) => ({
     q: draw.turn(['', draw.common()]),
     filter: draw.turn([null, 'pair EXISTS']),

@@ -170,6 +170,12 @@ export function buildWorlds(
       settings: { filterableAttributes: FILTERABLE, sortableAttributes: SORTABLE },
     },
     {
+      name: 'unfiltered',
+      field: 'gloss',
+      documents: fewWords,
+      settings: { filterableAttributes: ['kind'], distinctAttribute: 'first' },
+    },
+    {
       name: 'pairs',
       field: 'gloss',
       documents: fewWords,
