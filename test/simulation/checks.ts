@@ -26,6 +26,8 @@ export async function judgeStep(world: World): Promise<void> {
     const before = world.copies.get(key) ?? factor;
     world.copies.set(key, copies);
     if (readable < 1) world.violate(`shard ${shard} of ${uid} has no readable replica`);
+    // A lost disk takes copies away, and what is on it differs until it is copied anew.
+    else if (world.lost.size > 0) continue;
     else if (diverged > 0) world.violate(`a replica of shard ${shard} of ${uid} has diverged`);
     else if (copies < factor && copies < before)
       world.violate(`shard ${shard} of ${uid} has ${copies} copies of ${factor}`);

@@ -2,6 +2,7 @@
 import type { ChangeKind, ChangeRequest } from '../../shared/core/change-edits.js';
 import { ChangeRun, keepRetentions } from './changes.js';
 import { judgeRest, judgeStep } from './checks.js';
+import type { VirtualNode } from './node.js';
 import { Random } from './random.js';
 import type { Action, Script } from './script.js';
 import { keepStream } from './temporal.js';
@@ -24,6 +25,7 @@ export interface RunOptions {
 /** Virtual time within which everything must have come to rest. */
 const REST_MS = 240_000;
 const CHECK_STEPS = 40;
+const MOST_ROUNDS = 20;
 
 export async function runScript(script: Script, options: RunOptions): Promise<Outcome> {
   const world = new World(
@@ -117,6 +119,23 @@ class Theatre {
           node.work();
         });
         return;
+      case 'wipe node':
+        if (node && (await this.isSpare(node.id))) this.loseDisk(node, action.ms, () => node.wipe());
+        return;
+      case 'restore node': {
+        const restore = node?.backup();
+        if (!node || !restore) return;
+        world.scheduler.after(action.agoMs, null, () =>
+          this.guard(
+            this.isSpare(node.id).then((isSpare) => {
+              if (!isSpare || world.network.calm) return;
+              world.answersMayBeOld = true;
+              this.loseDisk(node, action.ms, restore);
+            }),
+          ),
+        );
+        return;
+      }
       case 'slow node':
         if (!node) return;
         node.slowness = action.factor;
@@ -136,6 +155,29 @@ class Theatre {
       case 'cut proxy from store':
         return this.cut(proxy?.process.name, 'store', action.ms);
     }
+  }
+
+  /** Whether everything that a node holds is readable elsewhere, so that nothing is lost with it. */
+  private async isSpare(node: string): Promise<boolean> {
+    const lonely = await this.world.query(
+      `SELECT 1 FROM replicas r WHERE r.node = ? AND r.state = 'in-sync' AND NOT EXISTS (
+         SELECT 1 FROM replicas o WHERE o.incarnation = r.incarnation AND o.shard = r.shard AND o.node <> r.node
+           AND o.state = 'in-sync')`,
+      [node],
+    );
+    return lonely.length === 0 && this.world.lost.size === 0;
+  }
+
+  private loseDisk(node: VirtualNode, ms: number, lose: () => void): void {
+    const { world } = this;
+    world.say(`${node.id} loses its disk`);
+    world.lost.add(node.id);
+    node.up = false;
+    world.scheduler.after(ms, null, () => {
+      lose();
+      node.up = true;
+      node.work();
+    });
   }
 
   private cut(name: string | undefined, place: string, ms: number): void {
@@ -206,7 +248,7 @@ class Theatre {
     }
     for (const { process } of [...world.workers, ...world.proxies]) process.wake();
     const limitMs = world.scheduler.nowMs + REST_MS;
-    let rebalanced = false;
+    let rounds = 0;
     let nextMs = world.scheduler.nowMs + 500;
     while (world.violations.length === 0) {
       await this.step();
@@ -217,19 +259,28 @@ class Theatre {
         return;
       }
       if (this.current && !this.current.over) continue;
-      if (!rebalanced) {
-        rebalanced = true;
+      // Once to finish what was given up; again when a node has lost its disk and is built anew.
+      if (rounds === 0 || (rounds < MOST_ROUNDS && (await this.isIll()))) {
+        rounds += 1;
         this.guard(this.change('rebalance', 0, 0));
         continue;
       }
       if ((await this.whatIsLeft()) === null) break;
     }
     if (world.violations.length > 0) return;
+    world.answersMayBeOld = false;
     await judgeRest(world);
     for (const proxy of [...world.proxies])
       for (const uid of ['books', 'films']) this.guard(sendSearch(world, proxy, uid));
     const endMs = world.scheduler.nowMs + 2_000;
     while (world.scheduler.nowMs < endMs && world.violations.length === 0) await this.step();
+  }
+
+  private async isIll(): Promise<boolean> {
+    const rows = await this.world.query(
+      `SELECT 1 FROM replicas WHERE move_id LIKE 'diverged/%' UNION ALL SELECT 1 FROM streams WHERE lost IS NOT NULL`,
+    );
+    return rows.length > 0;
   }
 
   /** Null when all tasks are finished, all streams at the head and no step of a move waits. */

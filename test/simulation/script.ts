@@ -20,6 +20,9 @@ export type Action = { atMs: number; choice: number } & (
   | { do: 'kill proxy' }
   | { do: 'stop proxy'; ms: number }
   | { do: 'node down'; ms: number }
+  /** Its disk is emptied, or goes back to what it was so long ago, while it is down. */
+  | { do: 'wipe node'; ms: number }
+  | { do: 'restore node'; ms: number; agoMs: number }
   | { do: 'slow node'; ms: number; factor: number }
   | { do: 'cut worker from node'; ms: number; other: number }
   | { do: 'cut proxy from node'; ms: number; other: number }
@@ -111,6 +114,14 @@ export function writeScript(seed: number): Script {
   for (let count = random.between(10, 25); count > 0; count -= 1)
     add({ atMs: Math.max(600, near()), do: 'search', uid: random.chance(0.9) ? 'books' : 'films' } as Action);
   for (let count = random.below(8); count > 0; count -= 1) add(faultOf(random, at()) as Action);
+  // One disk at most: with two, what was on both is gone by right.
+  const ms = random.between(20, 1_500);
+  if (shape.replicas > 1 && random.chance(0.3))
+    add(
+      (random.chance(0.6)
+        ? { atMs: near(), do: 'wipe node', ms }
+        : { atMs: near(), do: 'restore node', ms, agoMs: random.between(200, 3_000) }) as Action,
+    );
   actions.sort((left, right) => left.atMs - right.atMs);
   return { seed, shape, endMs, actions };
 }

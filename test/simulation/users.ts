@@ -158,7 +158,7 @@ export async function sendSearch(world: World, proxy: ProxyProcess, uid: string)
   const [head] = await world.query<{ seq: number }>('SELECT MAX(seq) AS seq FROM journal');
   const { incarnation, found, twice } = gathered;
   const index = world.model.indexes.get(incarnation);
-  if (index?.deletedSeq !== null) return;
+  if (index?.deletedSeq !== null || world.answersMayBeOld) return;
   const wrong =
     twice === null
       ? world.model.judge(incarnation, found, lows.get(incarnation) ?? -1, head?.seq ?? -1)

@@ -73,6 +73,10 @@ export class World {
   database!: Database;
   /** How many copies each shard had when it was last looked at. */
   readonly copies = new Map<string, number>();
+  /** Nodes that have lost their disk. */
+  readonly lost = new Set<NodeId>();
+  /** A node that went back to an old disk answers searches with it until its stream has found out. */
+  answersMayBeOld = false;
   /** How likely a worker dies or stops at each of its writes. */
   strikes = 0;
   private names = 0;
