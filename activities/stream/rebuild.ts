@@ -7,13 +7,19 @@ import { claimNode, obtainDataKey, readClaim } from '../claim.js';
 import { NodeLost, type StreamContext } from './context.js';
 import { ensureIndex, fenceOf, listIndexes } from './physical-index.js';
 
+/** Throws NodeLost when the node has lost what it held while nothing was sent to it. */
+export async function checkContent(context: StreamContext): Promise<void> {
+  const reason = (await requireOwn(context)) ? await findLoss(context, false) : UNCLAIMED;
+  if (reason !== null) throw new NodeLost(context.node, reason);
+}
+
+const UNCLAIMED = 'bears no claim: it was wiped or replaced';
+
 /** Makes sure that the node is this fleet's and has what it should; builds it anew where it has lost it. */
 export async function requireContent(context: StreamContext, unclean: boolean): Promise<void> {
   const isClaimed = await requireOwn(context);
   const known = await context.store.readLoss(context.node);
-  const reason =
-    known?.reason ??
-    (isClaimed ? await findLoss(context, unclean) : 'bears no claim: it was wiped or replaced');
+  const reason = known?.reason ?? (isClaimed ? await findLoss(context, unclean) : UNCLAIMED);
   if (reason !== null) await rebuildNode(context, reason);
 }
 

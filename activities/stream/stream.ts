@@ -8,7 +8,7 @@ import { NodeLost, NodeTrouble, type StreamContext } from './context.js';
 import { runControls } from './controls.js';
 import { deliverGroup } from './delivery.js';
 import { ensureIndex, fenceNode, loadIndexes } from './physical-index.js';
-import { requireContent } from './rebuild.js';
+import { checkContent, requireContent } from './rebuild.js';
 
 export interface StreamProgress {
   node: NodeId;
@@ -100,6 +100,9 @@ async function provision(context: StreamContext): Promise<void> {
   await context.store.setProvisioned(context.node, context.generation);
 }
 
+/** Without deliveries nobody would notice that an idle node has lost its disk. */
+const IDLE_CHECK_MS = 2_000;
+
 async function deliverUntilOver(
   context: StreamContext,
   run: StreamRun,
@@ -107,12 +110,17 @@ async function deliverUntilOver(
 ): Promise<void> {
   const { node, generation, store, options } = context;
   let caughtUp = false;
+  let checkedMs = context.clock.nowMs();
   while (!run.isOver()) {
     run.signal.throwIfAborted();
     if (!(await store.hasWork(node, generation))) {
       if (!caughtUp) {
         await store.promoteNode(node, generation, `node ${node} has caught up`);
         caughtUp = true;
+      }
+      if (context.clock.nowMs() - checkedMs > IDLE_CHECK_MS) {
+        checkedMs = context.clock.nowMs();
+        await checkContent(context);
       }
       await context.clock.sleep(options.pollMs);
       continue;
