@@ -52,7 +52,10 @@ export async function awaitLeases(store: Store, epoch: number, beat: Beat): Prom
   }
 }
 
-/** In-sync says what a node has confirmed, not that it lives: before a copy is given up those that stay must answer. */
+/**
+ * In-sync says what a node has confirmed, not that it lives: before a copy is given up those that stay must answer, and
+ * have the index. One that was wiped is healthy too, until its stream finds out.
+ */
 async function requireAnswering({ store, nodes }: ActivityDeps, move: MoveRow): Promise<void> {
   const { indexes } = await store.readTopology();
   const index = indexes.find((candidate) => candidate.incarnation === move.incarnation);
@@ -60,7 +63,11 @@ async function requireAnswering({ store, nodes }: ActivityDeps, move: MoveRow): 
     if (node === move.sourceNode || state !== 'in-sync') continue;
     const client = await nodes.client(node);
     try {
-      await client.json({ method: 'GET', path: '/health', headersTimeoutMs: 3_000 });
+      const streams = await store.readStreams();
+      const trouble = streams.find((stream) => stream.node === node)?.lastError;
+      if (trouble) throw new Error(trouble);
+      const path = `/indexes/${index?.physicalNames[node]}`;
+      await client.json({ method: 'GET', path, headersTimeoutMs: 3_000 });
     } catch (error) {
       throw new Error(
         `the replica on ${move.sourceNode} is not taken away while node ${node}, which keeps the shard, does not answer: ${(error as Error).message}`,

@@ -245,10 +245,15 @@ export async function keepRetentions(world: World): Promise<void> {
     for (const { moveId, side } of await run.activity('due', ({ deps }) =>
       decisions(deps).listDueRetentions(),
     )) {
-      await run.activity('delete', ({ deps }, beat) => deleteReplica(deps, moveId, side, beat));
-      await run.activity('mark', ({ deps }) =>
-        markMove(deps, moveId, side === 'source' ? 'done' : 'rolled-back'),
-      );
+      try {
+        await run.activity('delete', ({ deps }, beat) => deleteReplica(deps, moveId, side, beat));
+        await run.activity('mark', ({ deps }) =>
+          markMove(deps, moveId, side === 'source' ? 'done' : 'rolled-back'),
+        );
+      } catch (error) {
+        // A rollback may have come first; what is left is due again.
+        if (!(error instanceof ApplicationFailure)) throw error;
+      }
     }
     await run.activity('close', ({ deps }) => decisions(deps).closeRetained());
   }

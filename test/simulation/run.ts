@@ -24,6 +24,7 @@ export interface RunOptions {
 
 /** Virtual time within which everything must have come to rest. */
 const REST_MS = 240_000;
+const NOTICED_MS = 14_000;
 const CHECK_STEPS = 40;
 const MOST_ROUNDS = 20;
 
@@ -258,9 +259,17 @@ class Theatre {
         world.violate(`nothing comes to rest: ${await this.whatIsLeft()}`);
         return;
       }
-      if (this.current && !this.current.over) continue;
+      // A stream without work sees what its node has lost when it takes over the next time.
+      if (world.lost.size > 0 && world.scheduler.nowMs < limitMs - REST_MS + NOTICED_MS) continue;
+      if (this.current && !this.current.over) {
+        // A step that waits for what does not come has its deadline; then somebody gives the move up.
+        if (world.scheduler.nowMs > limitMs - REST_MS / 2)
+          for (const moveId of this.current.moves) this.current.run.cancelled.add(moveId);
+        continue;
+      }
       // Once to finish what was given up; again when a node has lost its disk and is built anew.
-      if (rounds === 0 || (rounds < MOST_ROUNDS && (await this.isIll()))) {
+      const least = world.lost.size > 0 ? 3 : 1;
+      if (rounds < least || (rounds < MOST_ROUNDS && (await this.isIll()))) {
         rounds += 1;
         this.guard(this.change('rebalance', 0, 0));
         continue;
@@ -295,7 +304,7 @@ class Theatre {
     // Sources outlive a run that was terminated, until their retention is over.
     const kept = await world.query<{ id: string }>(
       `SELECT id FROM changes WHERE status = 'retaining'
-       UNION ALL SELECT move_id FROM replicas WHERE state IN ('retained', 'deleting')`,
+       UNION ALL SELECT node || ' ' || state FROM replicas WHERE state <> 'in-sync'`,
     );
     if (open.length + streams.length + controls.length + kept.length === 0 && change === null) return null;
     return JSON.stringify({ tasks: open.map(({ seq }) => seq), streams, controls, change, kept });

@@ -3,7 +3,7 @@ import { type RunOptions, runScript } from './run.js';
 import type { Script } from './script.js';
 
 /** Runs at most so many scripts. */
-const MOST_RUNS = 120;
+const MOST_RUNS = 60;
 
 export async function shrink(script: Script, options: RunOptions): Promise<Script> {
   let best = script;
