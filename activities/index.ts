@@ -1,6 +1,6 @@
 // All activities of Miroir, made from what they work with.
 import type { NodeId } from '../shared/core/topology.js';
-import type { MoveRow } from '../shared/io/store.js';
+import type { MoveRow } from '../shared/io/store-changes.js';
 import type { ChangeNode, MoveInput, ValidatedChange } from '../workflows/messages.js';
 import { type Beat, withBeat } from './beat.js';
 import { createDecisionActivities } from './changes/decisions.js';

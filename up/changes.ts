@@ -1,6 +1,6 @@
 // Changes of the topology as the admin API shows them: start one, follow it to its end.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ChangeRow, MoveRow } from '../shared/io/store.js';
+import type { ChangeRow, MoveRow } from '../shared/io/store-changes.js';
 import { type Api, ApiRefusal } from './admin-api.js';
 import type { LocalNode } from './nodes.js';
 

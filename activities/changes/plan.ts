@@ -6,7 +6,7 @@ import { basisOf, describeHolders } from '../../shared/core/plan-basis.js';
 import { type PlanReport, predictionOf } from '../../shared/core/plan-report.js';
 import type { Topology } from '../../shared/core/topology.js';
 import { estimatePlan, planEdits } from '../../shared/io/plan-estimate.js';
-import type { NewMove } from '../../shared/io/store.js';
+import type { NewMove } from '../../shared/io/store-changes.js';
 import { moveIdOf, type ValidatedChange } from '../../workflows/messages.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';

@@ -18,7 +18,8 @@ import {
 } from '../../shared/core/node-health.js';
 import { planMoves } from '../../shared/core/plan.js';
 import type { Topology, TopologyNode } from '../../shared/core/topology.js';
-import type { ChangeRow, StreamPosition } from '../../shared/io/store.js';
+import type { StreamPosition } from '../../shared/io/store.js';
+import type { ChangeRow } from '../../shared/io/store-changes.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
 

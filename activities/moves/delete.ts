@@ -1,7 +1,7 @@
 // Delete: `deleting` is committed first, then the node's stream deletes the shard's documents, then the row goes.
 import { editsOf, releasedNodes } from '../../shared/core/change-edits.js';
 import type { NodeId } from '../../shared/core/topology.js';
-import type { MoveRow } from '../../shared/io/store.js';
+import type { MoveRow } from '../../shared/io/store-changes.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
 import { awaitControl, ControlFailed, requestControl } from './controls.js';

@@ -1,5 +1,6 @@
 // Flip: the target becomes readable in one epoch; the step ends when no proxy can answer with an older one.
-import type { MoveRow, Store } from '../../shared/io/store.js';
+import type { Store } from '../../shared/io/store.js';
+import type { MoveRow } from '../../shared/io/store-changes.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';

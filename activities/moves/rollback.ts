@@ -1,7 +1,7 @@
 // The way back of one move: its source is compared with what the fleet has now, then becomes readable in one epoch.
 
 import type { NodeId } from '../../shared/core/topology.js';
-import type { MoveRow } from '../../shared/io/store.js';
+import type { MoveRow } from '../../shared/io/store-changes.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';

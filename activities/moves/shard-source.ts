@@ -1,7 +1,7 @@
 // Reading an index from a node, whatever name its index has there now.
 import type { NodeId, TopologyIndex } from '../../shared/core/topology.js';
 import { type NodeClient, NodeRefusal } from '../../shared/io/node-client.js';
-import type { MoveRow } from '../../shared/io/store.js';
+import type { MoveRow } from '../../shared/io/store-changes.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
 

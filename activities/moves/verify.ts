@@ -2,7 +2,7 @@
 // persists while both positions are past it; writes that are under way come and go.
 
 import type { NodeId } from '../../shared/core/topology.js';
-import type { MoveRow } from '../../shared/io/store.js';
+import type { MoveRow } from '../../shared/io/store-changes.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';

@@ -3,7 +3,8 @@
 import { shardFilter } from '../../shared/core/topology.js';
 import { type NodeClient, requireSuccess } from '../../shared/io/node-client.js';
 import { openStore } from '../../shared/io/open-store.js';
-import type { MoveRow, Store } from '../../shared/io/store.js';
+import type { Store } from '../../shared/io/store.js';
+import type { MoveRow } from '../../shared/io/store-changes.js';
 import { addNodes, waitForChange } from '../../up/changes.js';
 import type { Output } from '../../up/output.js';
 import { loadSynsets } from '../../up/tour/corpus.js';

@@ -1,7 +1,8 @@
 // The record of a change: what happened to it, who decided what, and every step of its moves.
 
 import type { ChangeControl } from '../../shared/core/change-control.js';
-import type { ChangeRow, MoveRow, MoveStep, Store } from '../../shared/io/store.js';
+import type { Store } from '../../shared/io/store.js';
+import type { ChangeRow, MoveRow, MoveStep } from '../../shared/io/store-changes.js';
 import type { ChangeEvent } from '../../shared/io/store-control.js';
 
 export interface Retention {

@@ -1,6 +1,6 @@
 // One screen: is the fleet healthy, if not why, and what to do next.
 import type { Topology } from '../../shared/core/topology.js';
-import type { ChangeRow, MoveRow } from '../../shared/io/store.js';
+import type { ChangeRow, MoveRow } from '../../shared/io/store-changes.js';
 import type { VerificationRow } from '../../shared/io/store-verifications.js';
 import { type ChangeProgress, type IndexView, type NodeView, sumProgress, viewIndexes } from './views.js';
 

@@ -2,7 +2,8 @@
 import type { HealthState, NodeHealth } from '../../shared/core/node-health.js';
 import type { Prediction } from '../../shared/core/plan-report.js';
 import type { ReplicaState, Scoring, Topology, TopologyIndex } from '../../shared/core/topology.js';
-import type { ChangeRow, MoveRow, StreamPosition } from '../../shared/io/store.js';
+import type { StreamPosition } from '../../shared/io/store.js';
+import type { ChangeRow, MoveRow } from '../../shared/io/store-changes.js';
 import { publicUrl } from './requests.js';
 
 type ReplicaCounts = Partial<Record<ReplicaState, number>>;

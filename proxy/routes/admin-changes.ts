@@ -3,7 +3,7 @@
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
 import type { ChangeInput } from '../../shared/io/changes.js';
-import type { ChangeRow } from '../../shared/io/store.js';
+import type { ChangeRow } from '../../shared/io/store-changes.js';
 import {
   readAddRequest,
   readOptions,

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
 import { CHANGE_ACTIONS } from '../../shared/io/changes.js';
-import type { ChangeRow } from '../../shared/io/store.js';
+import type { ChangeRow } from '../../shared/io/store-changes.js';
 import type { MoveSelection } from '../../shared/io/store-control.js';
 import { viewAudit, viewChangeLine } from '../admin/audit.js';
 import { readDecision } from '../admin/requests.js';

@@ -2,7 +2,7 @@
 // way back, and the record of who decided what.
 import type { ChangeControl } from '../core/change-control.js';
 import type { NodeId } from '../core/topology.js';
-import type { ChangeRow, MoveRow } from './store.js';
+import type { ChangeRow, MoveRow } from './store-changes.js';
 
 /** Something that happened to a change; steps of a move are MoveStep. */
 export interface ChangeEvent {

@@ -2,7 +2,7 @@
 // lost, every answer is complete, and what was decided outlives the worker.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Topology } from '../../shared/core/topology.js';
-import type { ChangeRow, MoveRow } from '../../shared/io/store.js';
+import type { ChangeRow, MoveRow } from '../../shared/io/store-changes.js';
 import { useCluster } from '../support/cluster.js';
 import { expectWhole, Traffic } from '../support/traffic.js';
 

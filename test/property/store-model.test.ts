@@ -3,7 +3,8 @@
 import fc from 'fast-check';
 import { expect, inject, it } from 'vitest';
 import { LIVE_STATES, type Topology } from '../../shared/core/topology.js';
-import { type NewMove, StaleGeneration, StateConflict } from '../../shared/io/store.js';
+import { StaleGeneration, StateConflict } from '../../shared/io/store.js';
+import type { NewMove } from '../../shared/io/store-changes.js';
 import { StoreFleet } from '../support/store-fleet.js';
 
 const NODES = ['a', 'b', 'c'] as const;

@@ -1,6 +1,6 @@
 // Surplus replicas in the state store: when they may go, what they wait for, and that a change is planned once.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { NewMove } from '../../shared/io/store.js';
+import type { NewMove } from '../../shared/io/store-changes.js';
 import { StoreFleet } from '../support/store-fleet.js';
 
 let fleet: StoreFleet;

@@ -1,6 +1,6 @@
 // Kills the worker when a copy is half done, starts another, and measures when that copy goes on.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MoveRow } from '../../shared/io/store.js';
+import type { MoveRow } from '../../shared/io/store-changes.js';
 import type { Api } from '../admin-api.js';
 import { describeProgress, tryReadChange } from '../changes.js';
 import type { Fleet } from '../fleet.js';

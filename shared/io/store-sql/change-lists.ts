@@ -1,5 +1,5 @@
 // Lists of changes and of their moves, for those who follow them, page by page.
-import type { ChangeRow, MoveRow } from '../store.js';
+import type { ChangeRow, MoveRow } from '../store-changes.js';
 import { one, type Tx } from './driver.js';
 import { type ChangeRecord, type MoveRecord, toChange, toMove } from './moves.js';
 

@@ -1,6 +1,6 @@
 // Taking surplus replicas away: the same way as the source of a flip goes, but nothing arrives in its place.
 import { DIVERGED } from '../../core/replica-states.js';
-import type { MoveRow } from '../store.js';
+import type { MoveRow } from '../store-changes.js';
 import { bumpEpoch, readEpoch } from './cluster.js';
 import { isoTime, one, type Tx } from './driver.js';
 import { readReplica } from './moves.js';

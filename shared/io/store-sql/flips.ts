@@ -1,6 +1,7 @@
 // The steps of a move that change who may be read: verified, flip, delete; and what dead runs left behind.
-import type { MoveRow } from '../store.js';
+
 import { StateConflict } from '../store.js';
+import type { MoveRow } from '../store-changes.js';
 import { bumpEpoch } from './cluster.js';
 import { readCopy } from './copies.js';
 import { isoTime, one, type Tx } from './driver.js';

@@ -1,11 +1,11 @@
 // Changes and moves. Each (shard, node) row is owned by one move; every step commits its state before anyone acts.
-import type { ChangeRequest } from '../../core/change-edits.js';
+import type { ChangeKind, ChangeRequest } from '../../core/change-edits.js';
 import type { MoveKind, MoveReason } from '../../core/plan.js';
 import type { Prediction } from '../../core/plan-report.js';
 import { DIVERGED } from '../../core/replica-states.js';
 import type { NodeId } from '../../core/topology.js';
-import type { ChangeKind, ChangeRow, ChangeStatus, MovePhase, MoveRow, MoveStep, NewMove } from '../store.js';
 import { StateConflict } from '../store.js';
+import type { ChangeRow, ChangeStatus, MovePhase, MoveRow, MoveStep, NewMove } from '../store-changes.js';
 import { readEpoch } from './cluster.js';
 import { isoTime, one, parseJson, type SqlValue, type Tx, toJson } from './driver.js';
 import { oldestLeasedEpoch } from './progress.js';

@@ -1,7 +1,7 @@
 // Sources that are kept after a flip are rows with a time, nothing more: no change and no workflow has to wait for them.
 import { DIVERGED } from '../../core/replica-states.js';
 import type { NodeId } from '../../core/topology.js';
-import type { ChangeRow, MoveRow } from '../store.js';
+import type { ChangeRow, MoveRow } from '../store-changes.js';
 import type { MoveSelection } from '../store-control.js';
 import { isoTime, marks, one, type Tx } from './driver.js';
 import { type ChangeRecord, type MoveRecord, OPEN, toChange, toMove } from './moves.js';

@@ -1,8 +1,8 @@
 // The way back after a flip: under the rules of a flip, with its intent committed first, so that the end of the
 // retention and another change of the same shard are decided by these rows and by nothing else.
 import type { NodeId } from '../../core/topology.js';
-import type { MoveRow } from '../store.js';
 import { StateConflict } from '../store.js';
+import type { MoveRow } from '../store-changes.js';
 import type { MoveSelection } from '../store-control.js';
 import { bumpEpoch } from './cluster.js';
 import { isoTime, one, type Tx } from './driver.js';
