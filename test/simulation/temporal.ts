@@ -69,7 +69,7 @@ export class Run {
       };
       process.onGone.add(onGone);
       // It may have gone between being chosen and being watched.
-      if (!process.alive) onGone(Number.POSITIVE_INFINITY);
+      if (!process.isAwake()) onGone(process.alive ? process.asleepUntilMs : Number.POSITIVE_INFINITY);
       const beat: Beat = {
         signal: controller.signal,
         attempt,

@@ -337,4 +337,20 @@ describe('what dead runs left', () => {
     await fleet.store.removeNode('c', 'a test');
     expect((await fleet.store.readTopology()).nodes.map(({ id }) => id)).toEqual(['a', 'b']);
   });
+
+  // Seed 269: a worker that had stopped within the removal of a node woke when another change had planned moves to it.
+  it('neither removes a node that a planned move is bringing a replica to, nor brings a change back that is over', async () => {
+    await fleet.planMove('m1', { ...move, changeId: 'given-up' });
+    await expect(fleet.store.removeNode(move.to, 'a test')).rejects.toMatchObject({
+      code: 'node_is_target',
+    });
+    await fleet.store.setChangeStatus('given-up', 'failed');
+    const over = await fleet.store.readChange('given-up');
+    fleet.nowMs += 1_000;
+    await fleet.store.setChangeStatus('given-up', 'retaining');
+    expect(await fleet.store.readChange('given-up')).toEqual(over);
+    await fleet.store.updateMove('m1', { phase: 'aborted', finishedAt: new Date(fleet.nowMs).toISOString() });
+    await fleet.store.removeNode(move.to, 'a test');
+    expect((await fleet.store.readTopology()).nodes.map(({ id }) => id)).not.toContain(move.to);
+  });
 });

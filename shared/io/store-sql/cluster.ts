@@ -236,6 +236,17 @@ export async function removeNode(tx: Tx, id: NodeId, cause: string): Promise<num
       `node "${id}" still holds ${held.count} replicas: drain it first`,
     );
   }
+  // A removal that wakes late: the change was given up, and another one counts on the node.
+  const move = await one<{ id: string }>(
+    tx,
+    'SELECT id FROM moves WHERE target_node = ? AND flipped_epoch IS NULL AND finished_at IS NULL LIMIT 1',
+    [id],
+  );
+  if (move)
+    throw new StateConflict(
+      'node_is_target',
+      `move ${move.id} brings a replica to node "${id}": cancel it first, or let it end`,
+    );
   if ((await tx.run('DELETE FROM nodes WHERE id = ?', [id])) === 0) return readEpoch(tx);
   for (const table of ['streams', 'physical_names', 'controls'])
     await tx.run(`DELETE FROM ${table} WHERE node = ?`, [id]);

@@ -73,9 +73,10 @@ export async function readLatestChange(tx: Tx): Promise<ChangeRow | null> {
   return row ? toChange(row) : null;
 }
 
+/** What has ended stays so: a step that wakes late must not bring a change back that was given up meanwhile. */
 export async function setChangeStatus(tx: Tx, id: string, status: ChangeStatus): Promise<void> {
   const over = status === 'done' || status === 'failed' || status === 'aborted';
-  await tx.run('UPDATE changes SET status = ?, finished_at = ? WHERE id = ?', [
+  await tx.run('UPDATE changes SET status = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL', [
     status,
     over ? isoTime(tx.nowMs) : null,
     id,
