@@ -239,7 +239,8 @@ export async function removeNode(tx: Tx, id: NodeId, cause: string): Promise<num
   // A removal that wakes late: the change was given up, and another one counts on the node.
   const move = await one<{ id: string }>(
     tx,
-    'SELECT id FROM moves WHERE target_node = ? AND flipped_epoch IS NULL AND finished_at IS NULL LIMIT 1',
+    `SELECT m.id FROM moves m JOIN changes c ON c.id = m.change_id WHERE m.target_node = ? AND m.kind = 'copy'
+       AND m.flipped_epoch IS NULL AND m.finished_at IS NULL AND c.finished_at IS NULL LIMIT 1`,
     [id],
   );
   if (move)
