@@ -33,6 +33,7 @@ export class ChangeRun {
   readonly run: Run;
   readonly moves = new Set<string>();
   over = false;
+  readonly beganMs: number;
 
   constructor(
     readonly world: World,
@@ -41,6 +42,7 @@ export class ChangeRun {
     private readonly retentionMs: number,
   ) {
     this.run = new Run(world, id);
+    this.beganMs = world.scheduler.nowMs;
   }
 
   kill(): void {

@@ -262,8 +262,10 @@ class Theatre {
       // A stream without work sees what its node has lost when it takes over the next time.
       if (world.lost.size > 0 && world.scheduler.nowMs < limitMs - REST_MS + NOTICED_MS) continue;
       if (this.current && !this.current.over) {
-        // A step that waits for what does not come has its deadline; then somebody gives the move up.
-        if (world.scheduler.nowMs > limitMs - REST_MS / 2)
+        // A step that waits for what does not come has its deadline; then somebody gives the move up. Not those of a
+        // change that has just begun: what is wanted of it now can be done.
+        const sinceMs = Math.max(this.current.beganMs, limitMs - REST_MS);
+        if (world.scheduler.nowMs > sinceMs + REST_MS / 3)
           for (const moveId of this.current.moves) this.current.run.cancelled.add(moveId);
         continue;
       }
