@@ -28,11 +28,13 @@ export interface StreamContext extends ActivityDeps {
 export async function enqueueTask(context: StreamContext, request: NodeRequest): Promise<number> {
   const uid = await context.client.enqueue({ ...request, signal: context.signal });
   // Numbers of a node rise: one that begins anew has lost what it held, and may have made an index just for this.
-  if (context.lastTaskUid !== null && uid <= context.lastTaskUid)
-    throw new NodeLost(
-      context.node,
-      `gave task ${uid} after task ${context.lastTaskUid}: it was wiped or restored while it ran`,
-    );
+  if (context.lastTaskUid !== null && uid <= context.lastTaskUid) {
+    const reason = `gave task ${uid} after task ${context.lastTaskUid}: it was wiped or restored while it ran`;
+    // Recorded at once: with this very task the node's numbers may have come to what was confirmed, and then nothing
+    // shows any more that it has lost something.
+    await context.store.declareLoss(context.node, context.generation, reason);
+    throw new NodeLost(context.node, reason);
+  }
   context.lastTaskUid = uid;
   return uid;
 }

@@ -1,5 +1,6 @@
 // A node that has lost what it held, as the store sees it: who leaves in-sync, what begins again, what waits for a word.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { enqueueTask, NodeLost, type StreamContext } from '../../activities/stream/context.js';
 import { StoreFleet } from '../support/store-fleet.js';
 
 let fleet: StoreFleet;
@@ -19,6 +20,22 @@ async function states(uid: string): Promise<string[][]> {
 const declare = (node: string) => fleet.store.declareLoss(node, fleet.generations[node]!, 'was wiped');
 
 describe('a node that has lost what it held', () => {
+  // With this task a restored node has as many as were confirmed: looked at later, it would seem to have lost nothing.
+  it('is recorded as such by a stream to which it gives an old task number', async () => {
+    await fleet.createIndex('books', [['a', 'b']]);
+    const context = {
+      node: 'a',
+      store: fleet.store,
+      generation: fleet.generations.a!,
+      signal: new AbortController().signal,
+      lastTaskUid: 15,
+      client: { enqueue: async () => 15 },
+    } as unknown as StreamContext;
+    await expect(enqueueTask(context, { method: 'POST', path: '/' })).rejects.toThrow(NodeLost);
+    expect((await fleet.store.readLoss('a'))?.reason).toMatch(/gave task 15 after task 15/);
+    expect(await states('books')).toEqual([['a joined diverged/lost', 'b in-sync null']]);
+  });
+
   it('leaves in-sync where another replica is there, and keeps what is nowhere else until an operator gives it up', async () => {
     await fleet.createIndex('books', [['a', 'b'], ['a'], ['b', 'c'], ['a', 'c']]);
     expect(await fleet.store.readLoss('a')).toBeNull();
