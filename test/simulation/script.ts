@@ -126,7 +126,7 @@ export function writeScript(seed: number): Script {
   return { seed, shape, endMs, actions };
 }
 
-function writeOf(random: Random, version: () => number): Write {
+export function writeOf(random: Random, version: () => number): Write {
   const id = () => `d${random.below(9)}`;
   const document = (): Fields => {
     const one: Fields = { id: id(), colour: random.pick(COLOURS) };

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { loadHash } from '../../shared/io/hash.js';
 import { runScript } from './run.js';
-import { writeScript } from './script.js';
+import { type Script, writeScript } from './script.js';
 import { shrink } from './shrink.js';
 import { VARIANTS, type Variant } from './variants.js';
 
@@ -67,14 +67,24 @@ async function runBroken(names: readonly string[]): Promise<void> {
 
 async function catchVariant(variant: Variant): Promise<{ seed: number; why: string } | null> {
   for (let seed = first; seed < first + count; seed += 1) {
-    const { violations } = await runScript(writeScript(seed), { hash, variant });
-    if (violations[0] !== undefined) return { seed, why: violations[0].slice(0, 160) };
+    const script = scriptOf(seed, variant);
+    const { violations } = await runScript(script, { hash, variant });
+    if (violations[0] === undefined) continue;
+    // Only what breaks by the variant counts.
+    const sound = await runScript(script, { hash });
+    if (sound.violations.length === 0) return { seed, why: violations[0].slice(0, 160) };
+    console.log(`seed ${seed} breaks without the variant too: ${sound.violations[0]?.slice(0, 160)}`);
   }
   return null;
 }
 
-async function showSmallest(seed: number, variant: Variant | null): Promise<void> {
+function scriptOf(seed: number, variant: Variant | null): Script {
   const script = writeScript(seed);
+  return variant?.aim?.(script) ?? script;
+}
+
+async function showSmallest(seed: number, variant: Variant | null): Promise<void> {
+  const script = scriptOf(seed, variant);
   const small = await shrink(script, { hash, variant });
   const { violations, trace } = await runScript(small, { hash, variant, tracing: true });
   console.log(`cut from ${script.actions.length} to ${small.actions.length} actions: ${violations[0]}`);

@@ -3,7 +3,9 @@
 import type { TopologyWatcher } from '../../proxy/context.js';
 import { shardFilter } from '../../shared/core/topology.js';
 import type { NodeRequest, NodeResponse } from '../../shared/io/node-client.js';
+import { manyRollbacks, restless } from './aims.js';
 import type { Sent, StoreOverride, TamperedRequest } from './network.js';
+import type { Script } from './script.js';
 import type { World } from './world.js';
 
 export interface Variant {
@@ -16,6 +18,8 @@ export interface Variant {
   watcher?: (watcher: TopologyWatcher) => TopologyWatcher;
   /** Moves flip when they have copied. */
   flipsEarly?: boolean;
+  /** Makes more of what the variant is met with; the product must hold in the same history. */
+  aim?: (script: Script) => Script;
 }
 
 /** Replaces a part of the statements that have it; one that no statement has breaks nothing, and so is never caught. */
@@ -52,6 +56,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'position-before-generation': {
     what: 'the position is read before the generation is raised',
+    aim: restless,
     store: (world) => (store, process) => ({
       takeOverStream: async (node, holder) => {
         const before = (await store.readStreams()).find((stream) => stream.node === node);
@@ -89,6 +94,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'flip-below-watermark': {
     what: 'a target becomes readable although it is behind a task that has succeeded',
+    aim: restless,
     sql: swap(
       'SELECT watermark, deleted_seq FROM indexes',
       'SELECT -1 AS watermark, deleted_seq FROM indexes',
@@ -96,6 +102,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'promote-below-watermark': {
     what: 'a demoted replica becomes readable although it is behind a task that has succeeded',
+    aim: restless,
     sql: swap('FROM indexes WHERE watermark <= ?', 'FROM indexes WHERE -1 <= ?'),
   },
   'flip-before-verify': {
@@ -104,6 +111,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'delete-before-commit': {
     what: 'the documents of a replica are deleted before it is committed that it goes',
+    aim: manyRollbacks,
     store: (world) => (store, process) => ({
       beginDelete: async (moveId, side) => {
         const move = await store.readMove(moveId);
@@ -125,9 +133,10 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'payloads-by-position': {
     what: 'payloads are collected by the positions of nodes alone',
+    aim: restless,
     sql: (sql) => {
       if (!sql.includes('MIN(position) AS lowest')) return sql;
-      return sql.replace(/UNION ALL SELECT held_position[\s\S]*\)$/, ')');
+      return sql.replace(/UNION ALL SELECT held_position[\s\S]*\) needed$/, ') needed');
     },
     store: () => (store) => ({
       confirmEntries: async (...args) => {
@@ -181,6 +190,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'lease-at-any-epoch': {
     what: 'a lease is renewed for a proxy that serves with an older epoch, as if it were the current one',
+    aim: restless,
     store: () => (store) => ({
       renewLease: async (lease) => {
         const epoch = await store.readEpoch();
@@ -208,6 +218,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'join-at-equal-position': {
     what: 'a shard joins where its position equals the stream, though its copy holds what came later',
+    aim: restless,
     sql: swap('m.copy_end <= ?', '-1 <= ?'),
     store: () => (store) => ({
       readReplay: async (...args) => ({ ...(await store.readReplay(...args)), copyEnd: -1 }),
