@@ -195,15 +195,18 @@ export class NodeClient {
   }
 
   /**
-   * Waits until a task is terminal and answers it. Polls fast first, then every 100 ms; there is no deadline but the
-   * signal, since a node may index for minutes.
+   * Waits until a task is terminal and answers it. Asks again after an eighth of the time waited so far, at most after
+   * 100 ms: what is lost by asking late stays small beside the task. There is no deadline but the signal, since a node
+   * may index for minutes.
    */
   async waitTask(uid: number, signal?: AbortSignal, admin = false): Promise<NodeTask> {
-    for (let delayMs = 2; ; delayMs = Math.min(delayMs * 1.6, 100)) {
+    for (let waitedMs = 0; ; ) {
       const task = await this.json<NodeTask>({ method: 'GET', path: `/tasks/${uid}`, signal, admin });
       if (TERMINAL.has(task.status)) return task;
       signal?.throwIfAborted();
+      const delayMs = Math.min(Math.max(2, waitedMs / 8), 100);
       await this.clock.sleep(delayMs);
+      waitedMs += delayMs;
     }
   }
 
