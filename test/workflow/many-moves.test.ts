@@ -49,8 +49,8 @@ it(`makes ${MOVES} moves once each, over several runs`, { timeout: 7_200_000 }, 
     const { workflowId } = change;
     const runs = await expectRuns(worker, workflowId);
     const longest = Math.max(...runs);
-    // Room for what still ran when the end of a run was suggested.
-    expect(longest).toBeLessThan(asked ? 5_000 : SUGGESTED_EVENTS + 16 * 12);
+    // Room for what still ran when the end of a run was suggested: how many events that needs depends on how tasks fall.
+    expect(longest).toBeLessThan(asked ? 5_000 : SUGGESTED_EVENTS + 16 * 20);
     expect(runs.length).toBeGreaterThan(1);
     if (asked)
       process.stdout.write(
