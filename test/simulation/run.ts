@@ -299,7 +299,7 @@ class Theatre {
     const { world } = this;
     const open = await world.query<{ seq: number }>('SELECT seq FROM journal WHERE finished_at IS NULL');
     const streams = await world.query<{ node: string; position: number; last_error: string | null }>(
-      'SELECT node, position, last_error FROM streams WHERE position < (SELECT next_seq - 1 FROM cluster)',
+      'SELECT node, position, last_error FROM streams WHERE position < (SELECT next_seq - 1 FROM cluster) OR last_error IS NOT NULL',
     );
     const controls = await world.query<{ key: string }>(`SELECT key FROM controls WHERE status = 'waiting'`);
     const change = this.current && !this.current.over ? this.current.id : null;

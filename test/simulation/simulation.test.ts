@@ -11,6 +11,7 @@ const SEEDS = process.env.MIROIR_TEST_FULL === '1' ? 1_000 : 40;
 /** Seeds that have failed once, each with what was mended since. */
 const ONCE_BROKEN: readonly (readonly [seed: number, why: string])[] = [
   [55, 'a node that was well again kept its last error, and its retained source for ever'],
+  [45, 'the simulation judged a node whose stream was in trouble, as if it were at rest'],
   [269, 'a worker that had stopped within the end of a change woke when the change had been given up'],
   [
     277,
