@@ -78,7 +78,7 @@ export class Log {
   static async open(
     directory: string,
     onRecord: (record: LogRecord) => void,
-    rewriteBytes = 16 * 1024 * 1024,
+    rewriteBytes = 4 * 1024 * 1024,
   ): Promise<Log> {
     mkdirSync(directory, { recursive: true });
     const path = join(directory, 'engine.log');

@@ -63,7 +63,7 @@ export async function startNode(options: {
 }
 
 /** Waits until something at the URL answers /health with 200. */
-export async function waitForHealth(url: string, child: TestProcess, deadlineMs = 30_000): Promise<void> {
+export async function waitForHealth(url: string, child: TestProcess, deadlineMs = 120_000): Promise<void> {
   const untilMs = performance.now() + deadlineMs;
   for (;;) {
     try {
