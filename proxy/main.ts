@@ -7,6 +7,7 @@ import { type Config, ConfigError, configFileOf, loadConfig } from '../shared/io
 import { loadHash } from '../shared/io/hash.js';
 import { createLogger } from '../shared/io/observe.js';
 import { openStore } from '../shared/io/open-store.js';
+import { OPEN_CHANGES } from '../shared/io/store-changes.js';
 import { StoreUnavailable } from '../shared/io/store-failure.js';
 import { TemporalVerifications } from '../shared/io/verifications.js';
 import { buildApp } from './app.js';
@@ -83,11 +84,15 @@ export async function runProxy(config: Config): Promise<RunningProxy> {
     },
     log,
   };
-  const changes = new TemporalChanges({
+  const temporal = {
     address: config.temporalAddress,
     namespace: config.temporalNamespace,
     taskQueue: config.taskQueue,
     clusterId: config.clusterId,
+  };
+  const changes = new TemporalChanges(temporal, async () => {
+    const latest = await store.readLatestChange();
+    return latest === null || !OPEN_CHANGES.has(latest.status);
   });
   const verifications = new TemporalVerifications(
     changes,

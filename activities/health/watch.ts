@@ -19,7 +19,7 @@ import {
 import { planMoves } from '../../shared/core/plan.js';
 import type { Topology, TopologyNode } from '../../shared/core/topology.js';
 import type { StreamPosition } from '../../shared/io/store.js';
-import type { ChangeRow } from '../../shared/io/store-changes.js';
+import { type ChangeRow, OPEN_CHANGES } from '../../shared/io/store-changes.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
 
@@ -31,7 +31,6 @@ const SAVE_MS = 10_000;
 const RETRY_MS = 60_000;
 
 /** Of a change that another one waits for. */
-const OPEN = new Set(['running', 'paused', 'awaiting-approval', 'needs-attention']);
 
 export interface HealingCall {
   cause: string;
@@ -153,7 +152,8 @@ async function decide(
 /** Changes run one at a time, and one that has just failed would fail again. */
 function whyLater(change: ChangeRow | null, cause: string, nowMs: number): string | null {
   if (change === null) return null;
-  if (OPEN.has(change.status)) return `the change ${change.kind} is ${change.status}, and comes first`;
+  if (OPEN_CHANGES.has(change.status))
+    return `the change ${change.kind} is ${change.status}, and comes first`;
   if (change.kind !== 'heal' || change.finishedAt === null) return null;
   const waitMs = Date.parse(change.finishedAt) + RETRY_MS - nowMs;
   const hasHelped = change.status === 'done' && change.input.cause !== cause;

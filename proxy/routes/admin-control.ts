@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
 import { CHANGE_ACTIONS } from '../../shared/io/changes.js';
-import type { ChangeRow } from '../../shared/io/store-changes.js';
+import { type ChangeRow, OPEN_CHANGES } from '../../shared/io/store-changes.js';
 import type { MoveSelection } from '../../shared/io/store-control.js';
 import { viewAudit, viewChangeLine } from '../admin/audit.js';
 import { readDecision } from '../admin/requests.js';
@@ -11,7 +11,6 @@ import type { AdminContext } from './admin.js';
 const bodyless = { config: { bodyless: true } };
 const FOLLOW = ['miroir-ctl rebalance status --watch'];
 const NOBODY = 'admin API';
-const OPEN = new Set(['running', 'paused', 'awaiting-approval', 'needs-attention']);
 /** Changes that a list shows, and moves with their steps that one page of a record shows. */
 const MOST_CHANGES = 100;
 const MOST_MOVES = 100;
@@ -53,7 +52,7 @@ export function registerControlRoutes(admin: FastifyInstance, ctx: AdminContext)
     const { moveId, changeId, by = NOBODY } = readDecision(request.body);
     const { change, which } = await select(changeId ?? null, moveId ?? null);
     // One whose run was terminated says so until the next change begins.
-    const isOpen = OPEN.has(change.status) && (await changes.progress()) !== null;
+    const isOpen = OPEN_CHANGES.has(change.status) && (await changes.progress()) !== null;
     if (isOpen && moveId) {
       const result = await changes.act('rollback', moveId, { by });
       return { action: 'rollback', moveId, result, nextSteps: FOLLOW };

@@ -71,8 +71,8 @@ export interface TemporalTarget {
 
 /** Phases of a change that nothing more comes of; see ChangePhase of the workflows. */
 const ENDING = new Set(['finishing', 'done', 'aborted', 'failed']);
-/** How long a new change waits for one that is ending. */
-const ENDING_MS = 10_000;
+/** How long a new change waits for one that is ending: its last step may have been given to a worker that has died. */
+const ENDING_MS = 30_000;
 
 const STATUSES: Record<string, ChangeOutcome['status']> = { COMPLETED: 'done', CANCELLED: 'aborted' };
 
@@ -85,7 +85,11 @@ export class TemporalChanges implements ChangeStarter {
   private connecting: Promise<{ client: Client; connection: Connection }> | null = null;
   private readonly deadlineMs: number;
 
-  constructor(private readonly target: TemporalTarget) {
+  constructor(
+    private readonly target: TemporalTarget,
+    /** Whether the state store knows of no open change: asked when no worker may be there to ask. */
+    private readonly isIdle: () => Promise<boolean> = async () => false,
+  ) {
     this.deadlineMs = target.deadlineMs ?? 4_000;
   }
 
@@ -104,6 +108,7 @@ export class TemporalChanges implements ChangeStarter {
 
   /** A change that is done in the store may take a moment more to end as a workflow. */
   private async isEnding(): Promise<boolean> {
+    if (await this.isIdle()) return true;
     const progress = (await this.progress().catch(() => undefined)) as { phase?: string } | null | undefined;
     return progress === null || ENDING.has(progress?.phase ?? '');
   }

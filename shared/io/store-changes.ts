@@ -17,6 +17,14 @@ export type ChangeStatus =
   | 'failed'
   | 'aborted';
 
+/** A change in one of these is not over. */
+export const OPEN_CHANGES: ReadonlySet<ChangeStatus> = new Set([
+  'running',
+  'paused',
+  'awaiting-approval',
+  'needs-attention',
+]);
+
 export interface ChangeRow {
   id: string;
   kind: ChangeKind;

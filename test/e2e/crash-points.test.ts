@@ -1,6 +1,6 @@
 // kill -9 to the worker at every named step of a move, of a stream and of a fence, under writes and searches. Another
 // worker goes on; nothing is lost, nothing comes back, no search misses a document, every shard ends where it belongs.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { useCluster } from '../support/cluster.js';
 import { expectWhole, Traffic } from '../support/traffic.js';
 
@@ -39,6 +39,9 @@ describe('a worker that dies', () => {
     await traffic.load();
     await cluster().spawnNode();
   }, 600_000);
+  afterEach(async () => {
+    await traffic.stop();
+  });
   afterAll(async () => {
     await traffic?.close();
   });
@@ -52,6 +55,8 @@ describe('a worker that dies', () => {
       traffic.start(chosen.indexOf(point) + 1);
       const adding = cluster().addNodeWith(['node-4'], { retentionMs: 0, copyChunkDocuments: 40 });
       adding.catch(() => undefined);
+      // A change that is refused must not look like a worker that lives on.
+      await Promise.race([cluster().waitForEnd(victim), adding]);
       await cluster().waitForEnd(victim);
       worker = `after-${point}`;
       await cluster().startWorker(worker);

@@ -70,6 +70,25 @@ describe('TemporalChanges', () => {
     await handle.terminate('the test is over');
   });
 
+  it('waits for the end of a run whose change is over in the store, though no worker answers', async () => {
+    let asked = () => {};
+    const refused = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const patient = new TemporalChanges(target, async () => {
+      asked();
+      return true;
+    });
+    const input = { kind: 'rebalance' as const, nodes: [] };
+    const first = await patient.start(input);
+    const next = patient.start(input);
+    await refused;
+    await client.workflow.getHandle(first.workflowId).terminate('its last step');
+    expect((await next).changeId).not.toBe(first.changeId);
+    await client.workflow.getHandle(first.workflowId).terminate('the test is over');
+    await patient.close();
+  });
+
   it('says so when no worker answers', async () => {
     const { workflowId } = await changes.start({ kind: 'rebalance', nodes: [] });
     const error = await refusal(changes.act('abort', null));
