@@ -72,7 +72,7 @@ export interface TemporalTarget {
 /** Phases of a change that nothing more comes of; see ChangePhase of the workflows. */
 const ENDING = new Set(['finishing', 'done', 'aborted', 'failed']);
 /** How long a new change waits for one that is ending: its last step may have been given to a worker that has died. */
-const ENDING_MS = 30_000;
+const ENDING_MS = 25_000;
 
 const STATUSES: Record<string, ChangeOutcome['status']> = { COMPLETED: 'done', CANCELLED: 'aborted' };
 
