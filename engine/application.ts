@@ -56,8 +56,14 @@ function updateIndex(
   index.updatedAt = task.startedAt!;
 }
 
-/** Applies one task; answers the details that it adds. Throws ApiError, having changed nothing but a created index. */
-export function applyTask(indexes: Indexes, task: Task, documents: string[]): Record<string, unknown> {
+export interface Applied {
+  details: Record<string, unknown>;
+  /** The documents that a filter matched: the log keeps them, so that replaying it evaluates no filter. */
+  filteredIds?: string[];
+}
+
+/** Applies one task. Throws ApiError, having changed nothing but a created index. */
+export function applyTask(indexes: Indexes, task: Task, documents: string[]): Applied {
   const operation = task.operation!;
   switch (operation.do) {
     case 'createIndex': {
@@ -67,49 +73,49 @@ export function applyTask(indexes: Indexes, task: Task, documents: string[]): Re
       const created = openIndex(indexes, task, true);
       created.primaryKey = operation.primaryKey;
       if (operation.primaryKey !== null) created.registerField(operation.primaryKey);
-      return {};
+      return { details: {} };
     }
     case 'updateIndex':
       updateIndex(indexes, task, operation.primaryKey, operation.newUid);
-      return {};
+      return { details: {} };
     case 'deleteIndex': {
       const deletedDocuments = requireIndex(indexes, task.indexUid).size;
       indexes.delete(task.indexUid);
-      return { deletedDocuments };
+      return { details: { deletedDocuments } };
     }
     default: {
       const mayCreate = 'mayCreate' in operation && operation.mayCreate;
       const index = openIndex(indexes, task, mayCreate);
-      const details = applyToIndex(index, task, documents);
+      const applied = applyToIndex(index, task, documents);
       index.updatedAt = task.startedAt!;
-      return details;
+      return applied;
     }
   }
 }
 
-function applyToIndex(index: IndexData, task: Task, documents: string[]): Record<string, unknown> {
+function applyToIndex(index: IndexData, task: Task, documents: string[]): Applied {
   const operation = task.operation!;
   switch (operation.do) {
     case 'putDocuments':
-      return { indexedDocuments: putDocuments(index, documents, operation) };
+      return { details: { indexedDocuments: putDocuments(index, documents, operation) } };
     case 'deleteIds':
-      return { deletedDocuments: deleteDocuments(index, operation.ids) };
+      return { details: { deletedDocuments: deleteDocuments(index, operation.ids) } };
     case 'deleteByFilter': {
       const code = 'invalid_document_filter';
       const matched = evaluateFilter(index, parseFilter(operation.filter, code), code);
       const ids = [...index.byId].filter(([, document]) => matched[document]).map(([id]) => id);
-      return { deletedDocuments: deleteDocuments(index, ids) };
+      return { details: { deletedDocuments: deleteDocuments(index, ids) }, filteredIds: ids };
     }
     case 'clear': {
       const deletedDocuments = index.size;
       index.clear();
-      return { deletedDocuments };
+      return { details: { deletedDocuments } };
     }
     case 'settings':
       index.applySettings(operation.patch);
-      return {};
+      return { details: {} };
     default:
-      return {};
+      return { details: {} };
   }
 }
 

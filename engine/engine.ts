@@ -1,7 +1,7 @@
 // The engine's state and its one queue: a task is on the disk before it is acknowledged, and applied in order.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ApiError, meilisearchError } from '../shared/core/errors.js';
-import { applyTask, failureDetails, type Indexes } from './application.js';
+import { type Applied, applyTask, failureDetails, type Indexes } from './application.js';
 import { Faults } from './faults.js';
 import { IndexData } from './index-data.js';
 import { type ApiKey, Keys } from './keys.js';
@@ -15,6 +15,8 @@ export interface EngineOptions {
   faults: boolean;
   /** From which size on the log is rewritten when most of it is history. */
   rewriteBytes?: number;
+  /** How many finished tasks are kept at least. */
+  keptTasks?: number;
 }
 
 export interface Enqueue {
@@ -28,12 +30,16 @@ export interface Enqueue {
 
 const SLICE_MS = 15;
 const SNAPSHOT_CHUNK = 2_000;
+/** Meilisearch too forgets the oldest finished tasks, though at a million. */
+const KEPT_TASKS = 10_000;
 
 export class Engine {
   readonly indexes: Indexes = new Map();
-  readonly tasks: Task[] = [];
+  /** By uid, ascending. */
+  readonly tasks = new Map<number, Task>();
   readonly keys: Keys;
   readonly faults: Faults | null;
+  private readonly keptTasks: number;
   private log!: Log;
   private nextUid = 0;
   private readonly pending: { task: Task; documents: string[] }[] = [];
@@ -43,6 +49,7 @@ export class Engine {
   private constructor(options: EngineOptions) {
     this.keys = new Keys(options.masterKey);
     this.faults = options.faults ? new Faults() : null;
+    this.keptTasks = options.keptTasks ?? KEPT_TASKS;
   }
 
   /** Opens a folder: replays its log and goes on with what was waiting. */
@@ -66,7 +73,7 @@ export class Engine {
       ...rest,
     };
     await this.log.append(enqueueRecord(task, documents), () => {
-      this.tasks[task.uid] = task;
+      this.tasks.set(task.uid, task);
       this.pending.push({ task, documents });
     });
     this.work();
@@ -118,26 +125,29 @@ export class Engine {
       } catch (error) {
         failure = error;
       }
-      const done = this.settle(task, documents, failure);
+      const { done, filteredIds } = this.settle(task, documents, failure);
       // A failure is durable before it shows: replaying could otherwise succeed where a fault was reported.
-      const recorded = this.log.append(doneRecord(done));
+      const recorded = this.log.append(doneRecord(done, filteredIds));
       if (done.status === 'failed') await recorded;
       else recorded.catch(() => {});
       Object.assign(task, done);
       this.pending.shift();
+      this.forgetOldTasks();
+      if (this.log.worthRewriting) await this.log.rewrite(() => this.snapshot());
       if (performance.now() < sliceEndsMs) continue;
       await nextTurn();
       sliceEndsMs = performance.now() + SLICE_MS;
     }
-    if (this.log.worthRewriting) await this.log.rewrite(() => this.snapshot());
   }
 
-  private settle(task: Task, documents: string[], fault: unknown): Task {
+  private settle(task: Task, documents: string[], fault: unknown): { done: Task; filteredIds?: string[] } {
     const done: Task = { ...task };
+    let filteredIds: string[] | undefined;
     try {
       if (fault) throw fault;
-      const details = this.apply(task, documents);
-      done.details = { ...task.details, ...details };
+      const applied = this.apply(task, documents);
+      filteredIds = applied.filteredIds;
+      done.details = { ...task.details, ...applied.details };
       done.status = 'succeeded';
     } catch (error) {
       const { code, message } =
@@ -148,19 +158,27 @@ export class Engine {
       done.details = { ...task.details, ...failureDetails(task) };
     }
     done.finishedAt = new Date().toISOString();
-    return done;
+    return { done, filteredIds };
   }
 
-  private apply(task: Task, documents: string[]): Record<string, unknown> {
-    const details = applyTask(this.indexes, task, documents);
+  private apply(task: Task, documents: string[]): Applied {
+    const applied = applyTask(this.indexes, task, documents);
     const { operation } = task;
     if (operation?.do === 'updateIndex' && operation.newUid) {
       // As in Meilisearch, the history goes with the index.
-      for (const earlier of this.tasks.slice(0, task.uid)) {
-        if (earlier?.indexUid === task.indexUid) earlier.indexUid = operation.newUid;
+      for (const [uid, earlier] of this.tasks) {
+        if (uid < task.uid && earlier.indexUid === task.indexUid) earlier.indexUid = operation.newUid;
       }
     }
-    return details;
+    return applied;
+  }
+
+  private forgetOldTasks(): void {
+    // The oldest are finished, because there is one queue.
+    for (const uid of this.tasks.keys()) {
+      if (this.tasks.size - this.pending.length <= this.keptTasks) return;
+      this.tasks.delete(uid);
+    }
   }
 
   private replay({ header, payload }: LogRecord): void {
@@ -168,7 +186,7 @@ export class Engine {
       case 'enqueue': {
         const task = header.task as Task;
         const text = payload!.toString('utf8');
-        this.tasks[task.uid] = task;
+        this.tasks.set(task.uid, task);
         this.nextUid = Math.max(this.nextUid, task.uid + 1);
         this.pending.push({ task, documents: text === '' ? [] : text.split('\n') });
         break;
@@ -179,12 +197,15 @@ export class Engine {
         if (next?.task.uid !== done.uid) break; // already part of a snapshot
         this.pending.shift();
         Object.assign(next.task, done);
-        this.reapply(next.task, next.documents);
+        this.reapply(next.task, next.documents, header.filteredIds as string[] | undefined);
+        this.forgetOldTasks();
         break;
       }
       case 'tasks':
-        for (const task of header.tasks as Task[]) this.tasks[task.uid] = task;
-        this.nextUid = Math.max(this.nextUid, this.tasks.length);
+        for (const task of header.tasks as Task[]) {
+          this.tasks.set(task.uid, task);
+          this.nextUid = Math.max(this.nextUid, task.uid + 1);
+        }
         break;
       case 'index': {
         const index = new IndexData(header.uid as string, header.createdAt as string);
@@ -214,11 +235,14 @@ export class Engine {
   }
 
   /** Fails where it failed before, except where the disk was to blame: then it had changed nothing. */
-  private reapply(task: Task, documents: string[]): void {
+  private reapply(task: Task, documents: string[], filteredIds?: string[]): void {
     if (task.error?.code === 'no_space_left_on_device') return;
+    if (task.operation?.do === 'deleteByFilter' && task.status === 'failed') return;
     for (const index of this.indexes.values()) index.stale = true;
+    // A filter would need all words and columns, anew for every one of them.
+    const known = filteredIds && { ...task, operation: { do: 'deleteIds' as const, ids: filteredIds } };
     try {
-      this.apply(task, documents);
+      this.apply(known ?? task, documents);
     } catch (error) {
       if (task.status === 'succeeded') throw error;
     }
@@ -240,7 +264,7 @@ export class Engine {
       }
     }
     const waiting = new Set(this.pending.map(({ task }) => task.uid));
-    const finished = this.tasks.filter((task) => task && !waiting.has(task.uid));
+    const finished = [...this.tasks.values()].filter(({ uid }) => !waiting.has(uid)).map(withoutInput);
     for (let at = 0; at < finished.length; at += SNAPSHOT_CHUNK) {
       yield { header: { kind: 'tasks', tasks: finished.slice(at, at + SNAPSHOT_CHUNK) } };
     }
@@ -254,7 +278,15 @@ function enqueueRecord(task: Task, documents: string[]): LogRecord {
   return { header: { kind: 'enqueue', task }, payload: Buffer.from(documents.join('\n')) };
 }
 
-function doneRecord(task: Task): LogRecord {
+function doneRecord(task: Task, filteredIds?: string[]): LogRecord {
   const { uid, status, error, details, startedAt, finishedAt } = task;
-  return { header: { kind: 'done', task: { uid, status, error, details, startedAt, finishedAt } } };
+  return {
+    header: { kind: 'done', task: { uid, status, error, details, startedAt, finishedAt }, filteredIds },
+  };
+}
+
+/** A finished task as a snapshot keeps it: of its operation only what is shown. */
+function withoutInput(task: Task): Task {
+  const { operation, ...rest } = task;
+  return operation?.do === 'deleteIndex' ? task : rest;
 }

@@ -76,9 +76,10 @@ export class IndexData {
     for (const name of Object.keys(parsed)) {
       this.fieldDistribution.set(name, (this.fieldDistribution.get(name) ?? 0) + 1);
     }
-    if (this.stale) return;
-    this.indexDocument(document, parsed);
-    if (this.documents.length > 2 * this.byId.size + 10_000) this.reindex();
+    if (!this.stale) this.indexDocument(document, parsed);
+    if (this.documents.length <= 2 * this.byId.size + 10_000) return;
+    if (this.stale) this.closeGaps();
+    else this.reindex();
   }
 
   remove(id: string): boolean {
@@ -135,18 +136,22 @@ export class IndexData {
   /** Builds words and columns anew, and closes the gaps that deleted documents left. */
   reindex(): void {
     if (this.stale) return;
-    const kept = this.documents.filter((document) => document !== undefined);
-    this.documents = kept;
+    const kept = this.closeGaps();
     this.vocabulary = new Vocabulary();
     this.postings = [];
     this.tokens = [];
     this.columns = new Map();
     this.columnWanted = new Map();
     this.stopWords = new Set(this.settings.stopWords.map(foldWord));
-    for (const [document, stored] of kept.entries()) {
-      this.byId.set(stored.id, document);
-      this.indexDocument(document, JSON.parse(stored.text));
-    }
+    for (const [document, stored] of kept.entries()) this.indexDocument(document, JSON.parse(stored.text));
+  }
+
+  /** Numbers the documents anew; words and columns, which go by the old numbers, are wrong until they are rebuilt. */
+  private closeGaps(): StoredDocument[] {
+    const kept = this.documents.filter((document) => document !== undefined);
+    this.documents = kept;
+    for (const [document, { id }] of kept.entries()) this.byId.set(id, document);
+    return kept;
   }
 
   /** The rank of a field among searchableAttributes, or -1 where it is not searchable. */

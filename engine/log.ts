@@ -1,17 +1,7 @@
 // The append-only log that makes the engine durable: what append() resolved survives a kill -9.
 // Concurrent appends share one fsync; a torn last record is cut off when the log is opened.
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -21,6 +11,10 @@ export interface LogRecord {
 }
 
 const FRAME_BYTES = 16;
+/** What replaying a record costs whatever its size, as so many bytes of a rewritten log. */
+const RECORD_COST_BYTES = 1024;
+/** Ends what a rewrite wrote; everything after it is history. */
+const REWRITTEN: LogRecord = { header: { kind: 'rewritten' } };
 
 function checksum(header: Buffer, payload: Buffer): Buffer {
   return createHash('sha1').update(header).update(payload).digest().subarray(0, 8);
@@ -37,7 +31,7 @@ function frame(record: LogRecord): Buffer[] {
 }
 
 /** Reads whole records; answers the length of the valid part. */
-function readRecords(bytes: Buffer, onRecord: (record: LogRecord) => void): number {
+function readRecords(bytes: Buffer, onRecord: (record: LogRecord, end: number) => void): number {
   let at = 0;
   while (at + FRAME_BYTES <= bytes.length) {
     const headerEnd = at + FRAME_BYTES + bytes.readUInt32LE(at);
@@ -46,7 +40,7 @@ function readRecords(bytes: Buffer, onRecord: (record: LogRecord) => void): numb
     const header = bytes.subarray(at + FRAME_BYTES, headerEnd);
     const payload = bytes.subarray(headerEnd, end);
     if (!checksum(header, payload).equals(bytes.subarray(at + 8, at + FRAME_BYTES))) break;
-    onRecord({ header: JSON.parse(header.toString('utf8')), payload });
+    onRecord({ header: JSON.parse(header.toString('utf8')), payload }, end);
     at = end;
   }
   return at;
@@ -63,16 +57,17 @@ export class Log {
   private flushing: Promise<void> | null = null;
   private rewriteSource: (() => Iterable<LogRecord>) | null = null;
   private failure: unknown = null;
-  private rewrittenBytes: number;
+  private bytes = 0;
+  /** The size right after the last rewrite: what lives. */
+  private rewrittenBytes = 0;
+  /** Records after the last rewrite. */
+  private records = 0;
 
   private constructor(
     private readonly path: string,
     private file: FileHandle,
-    private bytes: number,
     private readonly rewriteBytes: number,
-  ) {
-    this.rewrittenBytes = bytes;
-  }
+  ) {}
 
   /** Opens the log of a folder, replaying every whole record. */
   static async open(
@@ -82,15 +77,19 @@ export class Log {
   ): Promise<Log> {
     mkdirSync(directory, { recursive: true });
     const path = join(directory, 'engine.log');
-    let bytes = 0;
-    if (existsSync(path)) {
-      bytes = readRecords(readFileSync(path), onRecord);
-      const descriptor = openSync(path, 'r+');
-      ftruncateSync(descriptor, bytes);
-      fsyncSync(descriptor);
-      closeSync(descriptor);
-    }
-    return new Log(path, await open(path, 'a'), bytes, rewriteBytes);
+    const log = new Log(path, await open(path, 'a'), rewriteBytes);
+    log.bytes = readRecords(readFileSync(path), (record, end) => {
+      if (record.header.kind === REWRITTEN.header.kind) {
+        log.rewrittenBytes = end;
+        log.records = 0;
+      } else {
+        log.records += 1;
+        onRecord(record);
+      }
+    });
+    await log.file.truncate(log.bytes);
+    await log.file.sync();
+    return log;
   }
 
   /**
@@ -109,9 +108,13 @@ export class Log {
     });
   }
 
-  /** True when the log is mostly history that a rewrite would drop. */
+  /**
+   * True when replaying the log would mostly be replaying history, by its bytes and by its records: many small ones take
+   * long too. So the time to start is bounded by what lives, not by what was ever written.
+   */
   get worthRewriting(): boolean {
-    return this.bytes > this.rewriteBytes && this.bytes > 3 * this.rewrittenBytes;
+    const historyBytes = this.bytes - this.rewrittenBytes + this.records * RECORD_COST_BYTES;
+    return historyBytes > this.rewriteBytes && historyBytes > 2 * this.rewrittenBytes;
   }
 
   /** Replaces the log by the given records, at the next moment between two flushes. */
@@ -151,6 +154,7 @@ export class Log {
         await this.file.appendFile(whole);
         await this.file.datasync();
         this.bytes += whole.length;
+        this.records += waiters.length;
         for (const waiter of waiters) waiter.resolve();
       } catch (error) {
         this.failure = error; // after a failed fsync nothing later can be promised
@@ -165,7 +169,11 @@ export class Log {
     const draft = `${this.path}.draft`;
     const descriptor = openSync(draft, 'w');
     let bytes = 0;
-    for (const record of records) for (const part of frame(record)) bytes += writeSync(descriptor, part);
+    const write = (record: LogRecord) => {
+      for (const part of frame(record)) bytes += writeSync(descriptor, part);
+    };
+    for (const record of records) write(record);
+    write(REWRITTEN);
     fsyncSync(descriptor);
     closeSync(descriptor);
     renameSync(draft, this.path);
@@ -175,6 +183,7 @@ export class Log {
     await this.file.close();
     this.file = await open(this.path, 'a');
     this.bytes = bytes;
+    this.records = 0;
     this.rewrittenBytes = bytes;
   }
 }

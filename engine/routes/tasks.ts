@@ -7,7 +7,7 @@ import { listTasks, taskView } from '../tasks.js';
 export function taskRoutes(app: FastifyInstance, { engine, authorize }: RouteContext): void {
   app.get('/tasks', (request) => {
     const access = authorize(request, 'tasks.get');
-    return listTasks(engine.tasks, request.query as Query, access.allowsIndex);
+    return listTasks([...engine.tasks.values()], request.query as Query, access.allowsIndex);
   });
 
   app.get('/tasks/:taskUid', (request) => {
@@ -19,7 +19,7 @@ export function taskRoutes(app: FastifyInstance, { engine, authorize }: RouteCon
         `Task uid \`${taskUid}\` is invalid. It should only contain numeric characters.`,
       );
     }
-    const task = engine.tasks[Number(taskUid)];
+    const task = engine.tasks.get(Number(taskUid));
     if (!task || !access.allowsIndex(task.indexUid)) {
       throw new ApiError('task_not_found', `Task \`${taskUid}\` not found.`);
     }

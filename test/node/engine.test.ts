@@ -68,6 +68,33 @@ describe('durability', () => {
     expect(next.json.taskUid).toBe(41);
   });
 
+  test('a long history, with deletes by filter in it, is all there after kill -9', async () => {
+    await start();
+    await write(url, 'POST', '/indexes', { uid: 'a', primaryKey: 'id' });
+    await write(url, 'PATCH', '/indexes/a/settings', { filterableAttributes: ['group'] });
+    const rounds = 25;
+    for (let round = 0; round < rounds; round++) {
+      const bodies = Array.from({ length: 40 }, (_, at) => [{ id: at, group: at % 10, round }]);
+      await Promise.all(bodies.map((body) => ask(url, 'POST', '/indexes/a/documents', { body })));
+      await ask(url, 'POST', '/indexes/a/documents/delete', { body: { filter: `group = ${round % 10}` } });
+    }
+    const last = await ask(url, 'PUT', '/indexes/a/documents', { body: [{ id: 0, round: 'last' }] });
+    await restart();
+    expect(await finished(url, last.json.taskUid)).toMatchObject({ status: 'succeeded' });
+    const { json } = await ask(url, 'GET', '/indexes/a/documents?limit=100');
+    const kept = Array.from({ length: 40 }, (_, id) => id).filter((id) => id % 10 !== (rounds - 1) % 10);
+    expect(json.results.map(({ id }: { id: number }) => id).sort((a: number, b: number) => a - b)).toEqual(
+      kept,
+    );
+    expect(json.results.find(({ id }: { id: number }) => id === 0)).toEqual({
+      id: 0,
+      group: 0,
+      round: 'last',
+    });
+    const tasks = (await ask(url, 'GET', '/tasks?statuses=succeeded&limit=0')).json;
+    expect(tasks.total).toBe(rounds * 41 + 3);
+  });
+
   test.each(['after-enqueue', 'before-apply', 'during-apply'])(
     'killed at %s, the task runs after the restart',
     async (point) => {

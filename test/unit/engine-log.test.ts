@@ -68,6 +68,36 @@ describe('log', () => {
     await again.log.close();
   });
 
+  test('is worth rewriting for many small records, and not again right after that', async () => {
+    const { log } = await reopen();
+    for (let n = 0; !log.worthRewriting; n++) {
+      expect(n).toBeLessThan(10_000);
+      await Promise.all(Array.from({ length: 100 }, () => log.append(record(n))));
+    }
+    expect(readFileSync(path()).length).toBeLessThan(1024 * 1024);
+    await log.rewrite(() => [record(1)]);
+    expect(log.worthRewriting).toBe(false);
+    await log.close();
+  });
+
+  test('knows after reopening how much of it is history', async () => {
+    const live = [record(1, 'x'.repeat(100_000))];
+    let log = await Log.open(directory, () => {}, 50_000);
+    await log.append(live[0]!);
+    expect(log.worthRewriting).toBe(true);
+    await log.rewrite(() => live);
+    await log.close();
+    log = await Log.open(directory, () => {}, 50_000);
+    expect(log.worthRewriting).toBe(false);
+    await Promise.all(Array.from({ length: 100 }, (_, n) => log.append(record(n))));
+    expect(log.worthRewriting).toBe(false);
+    await log.close();
+    log = await Log.open(directory, () => {}, 50_000);
+    await Promise.all(Array.from({ length: 100 }, (_, n) => log.append(record(n))));
+    expect(log.worthRewriting).toBe(true);
+    await log.close();
+  });
+
   test('rewrites between appends', async () => {
     const { log } = await reopen();
     await log.append(record(1));

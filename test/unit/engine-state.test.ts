@@ -13,8 +13,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dbPath, { recursive: true }));
 
-const open = (rewriteBytes: number, path = dbPath) =>
-  Engine.open({ dbPath: path, masterKey: null, faults: false, rewriteBytes });
+const open = (rewriteBytes: number, path = dbPath, keptTasks?: number) =>
+  Engine.open({ dbPath: path, masterKey: null, faults: false, rewriteBytes, keptTasks });
 
 function put(indexUid: string, documents: object[], replace = true, mayCreate = true): Enqueue {
   return {
@@ -28,13 +28,15 @@ function put(indexUid: string, documents: object[], replace = true, mayCreate = 
 
 async function settled(engine: Engine): Promise<void> {
   await expect
-    .poll(() => engine.tasks.every(({ status }) => status === 'succeeded' || status === 'failed'))
+    .poll(() =>
+      [...engine.tasks.values()].every(({ status }) => status === 'succeeded' || status === 'failed'),
+    )
     .toBe(true);
 }
 
 function state(engine: Engine): unknown {
   return {
-    tasks: engine.tasks.map(taskView),
+    tasks: [...engine.tasks.values()].map(taskView),
     indexes: [...engine.indexes.values()]
       .map((index) => ({
         uid: index.uid,
@@ -56,6 +58,12 @@ const document = fc.record(
 );
 const documents = fc.array(document, { maxLength: 4 });
 const deletion = { type: 'documentDeletion', details: { deletedDocuments: null } };
+
+/** Fails where the attribute may not be filtered. */
+function deleteAbove(indexUid: string, n: number): Enqueue {
+  return { indexUid, ...deletion, operation: { do: 'deleteByFilter', filter: `n > ${n}` } };
+}
+
 const operation: fc.Arbitrary<Enqueue> = fc.oneof(
   { weight: 6, arbitrary: fc.tuple(uid, documents, fc.boolean(), fc.boolean()).map((args) => put(...args)) },
   uid.map((indexUid) => put(indexUid, [{ id: 'not valid' }])),
@@ -91,6 +99,20 @@ const operation: fc.Arbitrary<Enqueue> = fc.oneof(
       details: { stopWords },
     }),
   ),
+  uid.map(
+    (indexUid): Enqueue => ({
+      indexUid,
+      type: 'settingsUpdate',
+      operation: {
+        do: 'settings',
+        patch: { filterableAttributes: ['n'] },
+        mayCreate: true,
+        deletion: false,
+      },
+      details: {},
+    }),
+  ),
+  { weight: 2, arbitrary: fc.tuple(uid, fc.integer()).map(([indexUid, n]) => deleteAbove(indexUid, n)) },
 );
 
 describe('state', () => {
@@ -98,15 +120,16 @@ describe('state', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(operation, { maxLength: 20 }),
-        fc.constantFrom(0, 1_000, 1e9),
-        async (history, rewriteBytes) => {
+        fc.constantFrom(0, 10_000, 1e9),
+        fc.constantFrom(3, 1_000),
+        async (history, rewriteBytes, keptTasks) => {
           const path = mkdtempSync(join(dbPath, 'run-'));
-          const engine = await open(rewriteBytes, path);
+          const engine = await open(rewriteBytes, path, keptTasks);
           for (const request of history) await engine.enqueue(request);
           await settled(engine);
           const before = state(engine);
           await engine.close();
-          const again = await open(rewriteBytes, path);
+          const again = await open(rewriteBytes, path, keptTasks);
           expect(state(again)).toEqual(before);
           await again.close();
         },
@@ -126,10 +149,28 @@ describe('state', () => {
     await settled(engine);
     const before = state(engine);
     await engine.close();
-    expect(engine.tasks).toHaveLength(600);
+    expect(engine.tasks.size).toBe(600);
     const again = await open(1e9);
     expect(state(again)).toEqual(before);
-    expect(again.tasks).toHaveLength(600);
+    expect(again.tasks.size).toBe(600);
     await again.close();
+  });
+
+  test('remembers a bounded number of finished tasks, and goes on numbering after them', async () => {
+    let engine = await open(10_000, dbPath, 50);
+    for (let round = 0; round < 4; round++) {
+      for (let at = 0; at < 45; at++) await engine.enqueue(put('a', [{ id: at, round }]));
+      await settled(engine);
+      expect([...engine.tasks.keys()]).toEqual(
+        Array.from(
+          { length: Math.min(50, 45 * (round + 1)) },
+          (_, at) => 45 * (round + 1) - 1 - at,
+        ).reverse(),
+      );
+      await engine.close();
+      engine = await open(10_000, dbPath, 50);
+    }
+    expect((await engine.enqueue(put('a', [{ id: 1 }]))).uid).toBe(180);
+    await engine.close();
   });
 });
