@@ -2,6 +2,7 @@
 import type { EntryMeta } from '../../shared/core/entries.js';
 import type { NodeId, Replica, TopologyIndex } from '../../shared/core/topology.js';
 import type { AppendInput, AppendResult, EntryOutcome, Store } from '../../shared/io/store.js';
+import type { SqlDriver } from '../../shared/io/store-sql/driver.js';
 import { appendInput } from './append-input.js';
 import { openTestStore } from './test-store.js';
 
@@ -23,14 +24,15 @@ export class StoreFleet {
     readonly store: Store,
     /** What other processes open the store with. */
     readonly url: string,
+    readonly driver: SqlDriver,
     private readonly closeStore: () => Promise<void>,
   ) {}
 
   /** Opens a store with these nodes, active and provisioned, each stream held. */
   static async open(ids: readonly NodeId[]): Promise<StoreFleet> {
     const clock = { now: () => 0 };
-    const { store, url, close } = await openTestStore(() => clock.now());
-    const fleet = new StoreFleet(store, url, close);
+    const { store, url, driver, close } = await openTestStore(() => clock.now());
+    const fleet = new StoreFleet(store, url, driver, close);
     clock.now = () => fleet.nowMs;
     await store.initialize({ clusterId: 'main', replicationFactor: 2, defaultShardCount: 4 });
     for (const id of ids) await fleet.addNode(id);

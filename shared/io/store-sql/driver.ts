@@ -50,6 +50,23 @@ export function marks(count: number): string {
   return Array.from({ length: count }, () => '?').join(', ');
 }
 
+/** What one statement is given at most, and a power of two. */
+const MOST_AT_ONCE = 256;
+
+/**
+ * Cuts what a statement is to be given into batches. The last item fills each up to a power of two, so that few
+ * statements are prepared: giving it again must change nothing.
+ */
+export function cutBatches<T>(items: readonly T[]): T[][] {
+  const batches: T[][] = [];
+  for (let first = 0; first < items.length; first += MOST_AT_ONCE) {
+    const batch = items.slice(first, first + MOST_AT_ONCE);
+    const length = 2 ** Math.ceil(Math.log2(batch.length));
+    batches.push([...batch, ...Array<T>(length - batch.length).fill(batch.at(-1)!)]);
+  }
+  return batches;
+}
+
 export function parseJson<T>(text: SqlValue | undefined): T | null {
   return typeof text === 'string' ? (JSON.parse(text) as T) : null;
 }

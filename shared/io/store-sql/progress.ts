@@ -2,15 +2,12 @@
 // its index are finished, and whatever it changes for proxies has been acknowledged by every live lease. A replica
 // that only waits to become readable is awaited: the watermark stands still until its stream has come up to it.
 import { bumpEpoch } from './cluster.js';
-import { isoTime, one, type Tx } from './driver.js';
+import { Confirmations, type Unfinished } from './confirmations.js';
+import { cutBatches, isoTime, marks, one, type Tx } from './driver.js';
 
-interface OpenEntry {
-  seq: number;
+interface OpenEntry extends Unfinished {
   kind: string;
-  index_uid: string;
-  incarnation: number | null;
   creates_index: number;
-  scope: 'parts' | 'index' | 'none';
   settings: string | null;
   outcome: 'succeeded' | 'failed' | null;
   effect_epoch: number | null;
@@ -37,15 +34,18 @@ export async function advanceTasks(tx: Tx): Promise<number> {
   if (open.length === 0) return 0;
   const leased = await oldestLeasedEpoch(tx);
   const awaited = await readAwaited(tx);
-  const blocked = new Set<string>();
-  let finished = 0;
+  const confirmations = new Confirmations(tx, open, leased);
+  const finished: OpenEntry[] = [];
   for (const entry of open) {
-    if (blocked.has(entry.index_uid)) continue;
+    if (confirmations.isBlocked(entry)) continue;
     const isAwaited = entry.seq > (awaited.get(entry.incarnation) ?? Number.POSITIVE_INFINITY);
-    if (!isAwaited && (await finishEntry(tx, entry, leased))) finished += 1;
-    else blocked.add(entry.index_uid);
+    const isFinished =
+      !isAwaited && (await confirmations.has(entry)) && (await isSeen(tx, entry, leased, confirmations));
+    if (isFinished) finished.push(entry);
+    else confirmations.block(entry);
   }
-  return finished;
+  await finishEntries(tx, finished);
+  return finished.length;
 }
 
 /** The position of the slowest awaited replica of each index. */
@@ -57,46 +57,41 @@ async function readAwaited(tx: Tx): Promise<Map<number | null, number>> {
   return new Map(rows.map((row) => [row.incarnation, row.position]));
 }
 
-async function finishEntry(tx: Tx, entry: OpenEntry, leased: number): Promise<boolean> {
-  if (entry.scope !== 'none' && !(await isConfirmed(tx, entry, leased))) return false;
+/** Whether every live proxy knows what a confirmed entry changes for it; makes the change where nobody has yet. */
+async function isSeen(
+  tx: Tx,
+  entry: OpenEntry,
+  leased: number,
+  confirmations: Confirmations,
+): Promise<boolean> {
   let epoch = entry.effect_epoch;
   if (epoch === null) {
     epoch = await applyEffect(tx, entry);
-    if (epoch !== null) await tx.run('UPDATE journal SET effect_epoch = ? WHERE seq = ?', [epoch, entry.seq]);
+    if (epoch !== null) {
+      await tx.run('UPDATE journal SET effect_epoch = ? WHERE seq = ?', [epoch, entry.seq]);
+      confirmations.forget();
+    }
   }
-  if (epoch !== null && leased < epoch) return false;
-  const at = isoTime(tx.nowMs);
-  await tx.run(
-    `UPDATE journal SET status = COALESCE(outcome, 'succeeded'), outcome = COALESCE(outcome, 'succeeded'),
-       started_at = COALESCE(started_at, ?), finished_at = ? WHERE seq = ?`,
-    [at, at, entry.seq],
-  );
-  if (entry.incarnation !== null) {
-    await tx.run('UPDATE indexes SET watermark = ?, updated_at = ? WHERE incarnation = ? AND watermark < ?', [
-      entry.seq,
-      at,
-      entry.incarnation,
-      entry.seq,
-    ]);
-  }
-  return true;
+  return epoch === null || leased >= epoch;
 }
 
-/**
- * A replica that left in-sync still counts until no live proxy can read it any more, so that both the old and the
- * new topology see what succeeded.
- */
-async function isConfirmed(tx: Tx, entry: OpenEntry, leased: number): Promise<boolean> {
-  const shards = entry.scope === 'parts' ? 'AND r.shard IN (SELECT shard FROM parts WHERE seq = ?)' : '';
-  const params = [entry.incarnation, leased, ...(entry.scope === 'parts' ? [entry.seq] : []), entry.seq];
-  const behind = await one(
-    tx,
-    `SELECT 1 AS found FROM replicas r JOIN streams s ON s.node = r.node
-     WHERE r.incarnation = ? AND (r.state = 'in-sync' OR (r.left_epoch IS NOT NULL AND r.left_epoch > ?))
-       ${shards} AND s.position < ? LIMIT 1`,
-    params,
-  );
-  return behind === undefined;
+async function finishEntries(tx: Tx, entries: readonly OpenEntry[]): Promise<void> {
+  const at = isoTime(tx.nowMs);
+  const watermarks = new Map<number, number>();
+  for (const { incarnation, seq } of entries) if (incarnation !== null) watermarks.set(incarnation, seq);
+  for (const batch of cutBatches(entries))
+    await tx.run(
+      `UPDATE journal SET status = COALESCE(outcome, 'succeeded'), outcome = COALESCE(outcome, 'succeeded'),
+         started_at = COALESCE(started_at, ?), finished_at = ? WHERE seq IN (${marks(batch.length)})`,
+      [at, at, ...batch.map(({ seq }) => seq)],
+    );
+  for (const [incarnation, seq] of watermarks)
+    await tx.run('UPDATE indexes SET watermark = ?, updated_at = ? WHERE incarnation = ? AND watermark < ?', [
+      seq,
+      at,
+      incarnation,
+      seq,
+    ]);
 }
 
 /** What a finished entry changes for proxies; answers the epoch that they must have seen, or null. */

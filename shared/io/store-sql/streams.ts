@@ -5,7 +5,7 @@ import type { EntryOutcome, StreamPosition, StreamTakeover } from '../store.js';
 import { StaleGeneration } from '../store.js';
 import { bumpEpoch, readCluster, readEpoch } from './cluster.js';
 import { spoilCopies } from './copies.js';
-import { one, parseJson, type SqlValue, type Tx, toJson } from './driver.js';
+import { cutBatches, marks, one, parseJson, type SqlValue, type Tx, toJson } from './driver.js';
 import { advanceTasks } from './progress.js';
 import { distrustRollbacks } from './rollbacks.js';
 
@@ -140,23 +140,7 @@ export async function confirmEntries(
   const stream = await requireGeneration(tx, node, generation);
   if (position < stream.position)
     throw new Error(`the position of node ${node} would go back from ${stream.position} to ${position}`);
-  for (const outcome of outcomes) {
-    const fixed = await tx.run(
-      'UPDATE journal SET outcome = ?, error = ? WHERE seq = ? AND outcome IS NULL',
-      [outcome.status, toJson(outcome.error), outcome.seq],
-    );
-    if (outcome.details) await mergeDetails(tx, outcome);
-    if (fixed > 0) continue;
-    const known = await one<{ outcome: string; incarnation: number }>(
-      tx,
-      'SELECT outcome, incarnation FROM journal WHERE seq = ?',
-      [outcome.seq],
-    );
-    if (known && known.outcome !== outcome.status) {
-      const cause = `node ${node} answered ${outcome.status} to task ${outcome.seq}, which had ${known.outcome}`;
-      await distrustReplicas(tx, node, cause, `${DIVERGED}${outcome.seq}`, known.incarnation);
-    }
-  }
+  await fixOutcomes(tx, node, outcomes);
   await tx.run(
     'UPDATE streams SET position = ?, unclean = ?, reported_at_ms = ?, last_error = NULL WHERE node = ?',
     [position, clean ? 0 : 1, tx.nowMs, node],
@@ -167,17 +151,51 @@ export async function confirmEntries(
   await awaitNearReplicas(tx, node, position);
 }
 
-/** Counts that nodes report are summed over the primary answerers only: see deliver. */
-async function mergeDetails(tx: Tx, outcome: EntryOutcome): Promise<void> {
-  const row = await one<{ details: string | null }>(tx, 'SELECT details FROM journal WHERE seq = ?', [
-    outcome.seq,
-  ]);
-  const details = parseJson<Record<string, unknown>>(row?.details) ?? {};
-  for (const [key, value] of Object.entries(outcome.details ?? {})) {
-    const known = details[key];
-    details[key] = typeof value === 'number' && typeof known === 'number' ? known + value : value;
+interface OutcomeRow {
+  seq: number;
+  outcome: EntryOutcome['status'] | null;
+  error: string | null;
+  details: string | null;
+  incarnation: number;
+}
+
+/** The first outcome of an entry stays; a node that answers another one is not trusted any more. */
+async function fixOutcomes(tx: Tx, node: NodeId, outcomes: readonly EntryOutcome[]): Promise<void> {
+  const rows = new Map<number, OutcomeRow>();
+  for (const batch of cutBatches(outcomes)) {
+    const found = await tx.all<OutcomeRow>(
+      `SELECT seq, outcome, error, details, incarnation FROM journal WHERE seq IN (${marks(batch.length)})`,
+      batch.map(({ seq }) => seq),
+    );
+    for (const row of found) rows.set(row.seq, row);
   }
-  await tx.run('UPDATE journal SET details = ? WHERE seq = ?', [JSON.stringify(details), outcome.seq]);
+  const changed = new Set<OutcomeRow>();
+  for (const { seq, status, error, details } of outcomes) {
+    const row = rows.get(seq);
+    if (!row) continue;
+    if (details) row.details = mergeDetails(row.details, details);
+    if (details || row.outcome === null) changed.add(row);
+    if (row.outcome === null) Object.assign(row, { outcome: status, error: toJson(error) });
+    if (row.outcome === status) continue;
+    const cause = `node ${node} answered ${status} to task ${seq}, which had ${row.outcome}`;
+    await distrustReplicas(tx, node, cause, `${DIVERGED}${seq}`, row.incarnation);
+  }
+  for (const batch of cutBatches([...changed]))
+    await tx.run(
+      `WITH v (seq, outcome, error, details) AS (VALUES ${batch.map(() => '(CAST(? AS BIGINT), ?, ?, ?)').join(', ')})
+       UPDATE journal SET outcome = v.outcome, error = v.error, details = v.details FROM v WHERE journal.seq = v.seq`,
+      batch.flatMap(({ seq, outcome, error, details }) => [seq, outcome, error, details]),
+    );
+}
+
+/** Counts that nodes report are summed over the primary answerers only: see deliver. */
+function mergeDetails(known: string | null, more: Record<string, unknown>): string {
+  const details = parseJson<Record<string, unknown>>(known) ?? {};
+  for (const [key, value] of Object.entries(more)) {
+    const before = details[key];
+    details[key] = typeof value === 'number' && typeof before === 'number' ? before + value : value;
+  }
+  return JSON.stringify(details);
 }
 
 /**
