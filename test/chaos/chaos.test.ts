@@ -7,7 +7,7 @@ import { FAULTS } from './faults.js';
 import { describeRun } from './report.js';
 import { type ChaosOptions, type ChaosReport, runChaos } from './run.js';
 
-interface Asked extends Partial<Omit<ChaosOptions, 'say'>> {
+interface Asked extends Partial<Omit<ChaosOptions, 'say' | 'keep'>> {
   json?: string;
 }
 
@@ -22,7 +22,7 @@ const options: ChaosOptions = {
   workers: 2,
   shardCount: 8,
   writers: 3,
-  pauseMs: 20,
+  pauseMs: 60,
   faults: FAULTS,
   checkEvery: 5,
   changes: 1,
@@ -31,6 +31,9 @@ const options: ChaosOptions = {
   ...asked,
   // Written past the test runner, which keeps lines until the end.
   say: (line) => process.stderr.write(`${line}\n`),
+  keep: (report) => {
+    if (asked?.json !== undefined) writeFileSync(asked.json, `${JSON.stringify(report)}\n`);
+  },
 };
 
 it(
@@ -38,7 +41,7 @@ it(
   async () => {
     const report: ChaosReport = await runChaos(options);
     process.stderr.write(`${describeRun(report, onRealMeilisearch ? 'Meilisearch' : 'embedded engine')}\n`);
-    if (asked?.json !== undefined) writeFileSync(asked.json, `${JSON.stringify(report)}\n`);
+    options.keep?.(report);
     const { documents, searches, replicas, writes } = report;
     expect({ lost: documents.lost, resurrected: documents.resurrected, wrong: documents.wrong }).toEqual({
       lost: [],

@@ -1,9 +1,14 @@
-// A client as users have them: it asks one proxy, and another one when that gives no answer or refuses with 5xx.
+// A client as users have them, with a time-out for each try: it asks one proxy, and another one when that gives no answer
+// in time or refuses with 5xx. A proxy that gave no answer is left alone for a while, as a load balancer would.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../../up/tour/random.js';
 
-/** How long a proxy may take; one that is stopped takes longer. */
-const ANSWER_MS = 20_000;
+/** How long a proxy may take for one try; one that is stopped takes longer. */
+const ANSWER_MS = 5_000;
+/** Starting a change is not repeated lightly. */
+const ADMIN_ANSWER_MS = 20_000;
+/** How long a proxy is left alone that gave no answer. */
+const AVOID_MS = 5_000;
 /** How long a client goes on trying. */
 const PATIENCE_MS = 90_000;
 
@@ -27,6 +32,7 @@ export interface ClientTally {
 
 export class ChaosClient {
   readonly tally: ClientTally = { requests: 0, retries: {} };
+  private readonly avoidedUntilMs = new Map<string, number>();
 
   constructor(
     /** The proxies that there are now. */
@@ -46,7 +52,7 @@ export class ChaosClient {
         method,
         headers,
         body: body === undefined ? undefined : JSON.stringify(body),
-        signal: AbortSignal.timeout(ANSWER_MS),
+        signal: AbortSignal.timeout(this.key !== null && method !== 'GET' ? ADMIN_ANSWER_MS : ANSWER_MS),
       });
       const text = await answer.text();
       return { status: answer.status, headers: answer.headers, body: JSON.parse(text), text };
@@ -66,7 +72,7 @@ export class ChaosClient {
     let trouble = 'there is no proxy';
     let turn = this.random.below(1_000);
     while (performance.now() < untilMs) {
-      const urls = this.proxies();
+      const urls = this.wellProxies();
       const url = urls[turn++ % Math.max(1, urls.length)];
       if (url !== undefined) {
         try {
@@ -74,6 +80,7 @@ export class ChaosClient {
           if (reply.status < 500) return reply;
           trouble = `${reply.status} ${(reply.body as { code?: string }).code}`;
         } catch (error) {
+          this.avoidedUntilMs.set(url, performance.now() + AVOID_MS);
           if (error instanceof NoAnswer && !isRead) throw error;
           trouble = error instanceof NoAnswer ? 'no answer' : connectionTrouble(error);
         }
@@ -82,6 +89,13 @@ export class ChaosClient {
       await sleep(50);
     }
     throw new GaveUp(`${method} ${path}: ${trouble}`);
+  }
+
+  /** The proxies that answered of late, or all where none did. */
+  private wellProxies(): string[] {
+    const urls = this.proxies();
+    const well = urls.filter((url) => (this.avoidedUntilMs.get(url) ?? 0) <= performance.now());
+    return well.length > 0 ? well : urls;
   }
 }
 

@@ -2,7 +2,7 @@
 // continued. After each one a write tells how long it takes until the fleet accepts and finishes writes again.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../../up/tour/random.js';
-import type { ChaosFleet } from './fleet.js';
+import { type ChaosFleet, STUCK_MS } from './fleet.js';
 import type { ChaosSearcher } from './searcher.js';
 
 export const FAULTS = [
@@ -24,6 +24,13 @@ export interface FaultRecord {
   succeededMs: number;
   /** Searches that a client had to send again meanwhile. */
   searchRetries: number;
+  slowestSearchMs: number;
+}
+
+export interface Struck {
+  record: FaultRecord;
+  /** Resolves when what was killed is there again, or its replacement is. */
+  mended: Promise<unknown>;
 }
 
 /** Sends a write and waits for it; says when it was accepted and when its task had succeeded. */
@@ -35,16 +42,18 @@ export async function strike(
   random: Random,
   searcher: ChaosSearcher,
   probe: Probe,
-): Promise<FaultRecord> {
+): Promise<Struck> {
   const { cluster } = fleet;
   const victim = await chooseVictim(fault, fleet, random);
   const retriesBefore = searcher.retries();
+  searcher.takeSlowestMs();
   const measured = async (hurt: () => Promise<unknown>, mend: () => Promise<unknown>) => {
     const hurting = hurt();
-    // A stopped process goes on while the probe still waits; a killed one is replaced after it.
+    // A stopped process goes on while the probe still waits; a killed one is replaced after it, while the change goes on.
     const [times] = await Promise.all([probe(), hurting]);
-    await mend();
-    return { fault, victim, ...times, searchRetries: searcher.retries() - retriesBefore };
+    const searchRetries = searcher.retries() - retriesBefore;
+    const record = { fault, victim, ...times, searchRetries, slowestSearchMs: searcher.takeSlowestMs() };
+    return { record, mended: mend() };
   };
   const stopFor = async (durationMs: number, isFrozen: boolean) => {
     if (isFrozen) await cluster.freeze(victim);
@@ -72,7 +81,7 @@ export async function strike(
         () => cluster.kill(victim),
         async () => {
           await sleep(random.below(3_000));
-          await cluster.restart(victim);
+          await cluster.restart(victim, STUCK_MS);
         },
       );
     case 'kill Temporal':

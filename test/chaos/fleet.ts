@@ -27,7 +27,7 @@ export interface ChangeView {
 export const ENDED = new Set(['done', 'retaining', 'rolled-back', 'failed', 'aborted']);
 
 /** What anything may take on a busy machine before it counts as stuck. */
-const STUCK_MS = 300_000;
+export const STUCK_MS = 300_000;
 
 export class ChaosFleet {
   /** The proxies that clients know, by name. */

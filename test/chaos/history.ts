@@ -27,6 +27,8 @@ export class History {
   private readonly states = new Map<string, State[]>();
   /** Writes without an answer: they may still arrive, so that nobody writes to their documents again. */
   private readonly open = new Map<string, Write[]>();
+  /** Groups that a deletion without an answer may still empty, so that no document may come into them again. */
+  readonly openGroups = new Set<string>();
   acknowledged = 0;
   unanswered = 0;
 
@@ -41,7 +43,11 @@ export class History {
   /** A write that got no answer: it may have happened, or may still happen. */
   leaveOpen(write: Write): void {
     this.unanswered += 1;
+    if (write.kind === 'delete-by-filter') this.openGroups.add(write.group);
     for (const [id, states] of this.touched(write)) {
+      // Nothing comes into the group any more: whoever may not be in it now is safe from it.
+      if (write.kind === 'delete-by-filter' && !states.some((state) => state?.group === write.group))
+        continue;
       this.open.set(id, [...(this.open.get(id) ?? []), write]);
       this.states.set(id, this.withOpen(id, states));
     }

@@ -1,4 +1,5 @@
-// `npm run chaos -- --minutes 30 --seed 21`: a long chaos run, on real nodes where MIROIR_MEILISEARCH_BIN is set.
+// `npm run chaos -- --minutes 30 --seed 21`: a long chaos run, on real nodes where MIROIR_MEILISEARCH_BIN is set. With
+// `--changes 100` alone it takes as long as these need.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { prepare, run } from '../../prepare.mjs';
@@ -22,6 +23,7 @@ for (const name of NUMBERS) {
   }
   asked[name === 'shards' ? 'shardCount' : name] = number;
 }
+if (asked.changes !== undefined) asked.minutes ??= 24 * 60;
 if (values.faults !== undefined) asked.faults = values.faults.split(',');
 if (values.json !== undefined) asked.json = values.json;
 if (values.store !== undefined) asked.store = values.store;

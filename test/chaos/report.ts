@@ -39,7 +39,7 @@ export function describeRun(report: ChaosReport, nodes: string): string {
   return [
     ...table,
     '',
-    '  fault              times   write accepted      task succeeded      searches sent again',
+    '  fault              times   write accepted      task succeeded      slowest search      searches sent again',
     ...faults,
     ...report.unfinished.map((line) => `  unfinished: ${line}`),
   ].join('\n');
@@ -48,12 +48,12 @@ export function describeRun(report: ChaosReport, nodes: string): string {
 function describeFault(fault: string, all: readonly FaultRecord[]): string {
   const records = all.filter((record) => record.fault === fault);
   if (records.length === 0) return '';
-  const span = (key: 'acceptedMs' | 'succeededMs') => {
+  const span = (key: 'acceptedMs' | 'succeededMs' | 'slowestSearchMs') => {
     const sorted = records.map((record) => record[key]).sort((a, b) => a - b);
     return `${seconds(sorted[sorted.length >> 1]!)}, most ${seconds(sorted.at(-1)!)}`.padEnd(20);
   };
   const retries = records.reduce((sum, record) => sum + record.searchRetries, 0);
-  return `  ${fault.padEnd(17)}${String(records.length).padStart(7)}   ${span('acceptedMs')}${span('succeededMs')}${retries}`;
+  return `  ${fault.padEnd(17)}${String(records.length).padStart(7)}   ${span('acceptedMs')}${span('succeededMs')}${span('slowestSearchMs')}${retries}`;
 }
 
 function counts(record: Record<string, number>): string {

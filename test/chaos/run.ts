@@ -16,12 +16,15 @@ export interface ChaosOptions extends FleetSize {
   changes: number;
   minutes: number;
   writers: number;
+  /** Between two writes of a writer, and two searches. */
   pauseMs: number;
   faults: readonly Fault[];
   /** Changes between two looks at everything. */
   checkEvery: number;
   env?: Record<string, string>;
   say: (line: string) => void;
+  /** Called with what is known after each look, so that a run that is cut off leaves it. */
+  keep?: (report: ChaosReport) => void;
 }
 
 export interface ChaosReport {
@@ -55,6 +58,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     return await run.go();
   } catch (error) {
     say(fleet.cluster.tails());
+    say(`seed ${options.seed} ended at ${run.where}: ${error instanceof Error ? error.message : error}`);
     throw error;
   } finally {
     run.halt();
@@ -72,6 +76,8 @@ class ChaosRun {
   private loops: Promise<void>[] = [];
   private searching: Promise<void> = Promise.resolve();
   private readonly report: ChaosReport;
+  /** What the run is doing, for whoever reads why it ended. */
+  where = 'the start';
 
   constructor(
     private readonly options: ChaosOptions,
@@ -89,7 +95,7 @@ class ChaosRun {
           pauseMs: options.pauseMs,
         }),
     );
-    this.searcher = new ChaosSearcher(this.clients.at(-1)!, 'calm', 20);
+    this.searcher = new ChaosSearcher(this.clients.at(-1)!, 'calm', options.pauseMs);
     this.report = {
       seed: options.seed,
       minutes: 0,
@@ -134,10 +140,15 @@ class ChaosRun {
     await this.check();
     this.halt();
     await Promise.all([...this.loops, this.searching]);
+    this.sumUp();
+    return report;
+  }
+
+  private sumUp(): void {
+    const { report } = this;
     report.minutes = (performance.now() - this.begun) / 60_000;
     report.writes.retries = sumRetries(this.clients.slice(0, -1));
     report.searches = { ...this.searcher.tally, retries: sumRetries([this.clients.at(-1)!]) };
-    return report;
   }
 
   halt(): void {
@@ -164,16 +175,27 @@ class ChaosRun {
   private async meetFault(count: number, kind: string, changeId: string): Promise<string> {
     const { fleet, random, report, options } = this;
     const fault = options.faults[(count - 1) % options.faults.length]!;
+    this.where = `change ${count}, ${kind} with "${fault}"`;
+    const lap = stopwatch();
     await this.waitForMoment(changeId);
-    const record = await strike(fault, fleet, random, this.searcher, this.probe);
+    const reached = lap();
+    const faultyBefore = this.searcher.faulty();
+    const { record, mended } = await strike(fault, fleet, random, this.searcher, this.probe);
     report.faults.push(record);
-    const { status, error } = await fleet.waitForChange(changeId);
+    const struck = lap();
+    const [{ status, error }] = await Promise.all([fleet.waitForChange(changeId), mended]);
+    const ended = lap();
     report.changes[kind] = (report.changes[kind] ?? 0) + 1;
     if (['failed', 'aborted'].includes(status))
       report.unfinished.push(`${kind} met ${fault}: ${status}, ${error}`);
     await fleet.waitForRedundancy();
-    const times = `accepted after ${seconds(record.acceptedMs)}, succeeded after ${seconds(record.succeededMs)}`;
-    options.say(`${count}: ${kind} met "${fault}" (${record.victim}), ${status}; a write was ${times}`);
+    const faulty = this.searcher.faulty() - faultyBefore;
+    options.say(
+      `${count}: ${kind} met "${fault}" (${record.victim}), ${status}; a write was ` +
+        `accepted after ${seconds(record.acceptedMs)}, succeeded after ${seconds(record.succeededMs)}` +
+        `${faulty > 0 ? `; ${faulty} SEARCHES WERE NOT ANSWERED AS THEY SHOULD` : ''}; ` +
+        `took ${reached} + ${struck} + ${ended} + ${lap()} (moment, fault, end, redundancy)`,
+    );
     return status;
   }
 
@@ -235,6 +257,8 @@ class ChaosRun {
   /** Lets the writers pause, waits until everything is still, and holds every document and replica against the history. */
   private async check(): Promise<void> {
     const { fleet, report } = this;
+    this.where = `the look after ${report.faults.length} changes`;
+    const lap = stopwatch();
     this.isWriting = false;
     await Promise.all(this.loops);
     await fleet.until('all tasks to end', async () => {
@@ -266,11 +290,14 @@ class ChaosRun {
     report.checks += 1;
     const { lost, resurrected, wrong } = report.documents;
     const bad = lost.length + resurrected.length + wrong.length + report.stale.length;
+    this.sumUp();
+    this.options.keep?.(report);
     this.options.say(
-      `look ${report.checks}: ${report.documents.found} documents, ${bad} of them not as written; ` +
-        `${report.replicas.exact} of ${report.replicas.shards} shards as they should lie`,
+      `look ${report.checks} after ${report.minutes.toFixed(1)} min: ${report.documents.found} documents, ` +
+        `${bad} of them not as written; ${report.replicas.exact} of ${report.replicas.shards} shards as they should lie; ` +
+        `${this.searcher.tally.sent} searches, ${this.searcher.faulty()} not answered as they should; took ${lap()}`,
     );
-    if (bad > 0) throw new ChaosFailure(report);
+    if (bad + this.searcher.faulty() > 0) throw new ChaosFailure(report);
     this.startWriting();
   }
 
@@ -296,7 +323,7 @@ class ChaosRun {
 export class ChaosFailure extends Error {
   constructor(readonly report: ChaosReport) {
     super(
-      `the history is broken: ${JSON.stringify({ ...report.documents, stale: report.stale }).slice(0, 4_000)}`,
+      `the history is broken: ${JSON.stringify({ ...report.documents, stale: report.stale, searches: report.searches }).slice(0, 8_000)}`,
     );
   }
 }
@@ -306,6 +333,16 @@ function sumRetries(clients: { tally: { retries: Record<string, number> } }[]): 
   for (const { tally } of clients)
     for (const [trouble, count] of Object.entries(tally.retries)) sum[trouble] = (sum[trouble] ?? 0) + count;
   return sum;
+}
+
+/** Answers the time since it was last called. */
+function stopwatch(): () => string {
+  let lastMs = performance.now();
+  return () => {
+    const tookMs = performance.now() - lastMs;
+    lastMs += tookMs;
+    return seconds(tookMs);
+  };
 }
 
 function seconds(ms: number): string {

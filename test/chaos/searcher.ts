@@ -23,6 +23,7 @@ const QUERIES = [
 
 export class ChaosSearcher {
   readonly tally: SearchTally = { sent: 0, failed: [], incomplete: [], wrong: [], slowestMs: 0 };
+  private slowestSinceMs = 0;
   private readonly expected: Record<string, unknown>[] = [];
 
   constructor(
@@ -52,8 +53,23 @@ export class ChaosSearcher {
       if (!(error instanceof GaveUp)) throw error;
       this.tally.failed.push(error.message);
     }
-    this.tally.slowestMs = Math.max(this.tally.slowestMs, performance.now() - begun);
+    const tookMs = performance.now() - begun;
+    this.tally.slowestMs = Math.max(this.tally.slowestMs, tookMs);
+    this.slowestSinceMs = Math.max(this.slowestSinceMs, tookMs);
     await sleep(this.pauseMs);
+  }
+
+  /** How long the slowest search took since the last call. */
+  takeSlowestMs(): number {
+    const slowestMs = this.slowestSinceMs;
+    this.slowestSinceMs = 0;
+    return slowestMs;
+  }
+
+  /** Searches that did not end as they should. */
+  faulty(): number {
+    const { failed, incomplete, wrong } = this.tally;
+    return failed.length + incomplete.length + wrong.length;
   }
 
   /** Attempts that had to be made again so far. */

@@ -112,7 +112,10 @@ export class ChaosWriter {
 
   /** Groups are the writer's own: its filters touch nobody else's documents. */
   private group(): string {
-    return `${this.options.name}:${this.options.random.below(GROUPS)}`;
+    for (let spare = 0; ; spare += GROUPS) {
+      const group = `${this.options.name}:${spare + this.options.random.below(GROUPS)}`;
+      if (!this.history.openGroups.has(group)) return group;
+    }
   }
 
   private revision(): number {

@@ -281,13 +281,13 @@ export class Cluster {
   }
 
   /** Starts a member again with its data and address, ending it first if need be. */
-  async restart(name: MemberName): Promise<void> {
+  async restart(name: MemberName, deadlineMs = DEADLINE_MS): Promise<void> {
     const child = this.find(name);
     await child.end();
     const node = this.nodes.get(name);
     if (node !== undefined) {
       child.start();
-      await waitForHealth(node.url, child);
+      await waitForHealth(node.url, child, deadlineMs);
     } else if (this.urls.has(name)) {
       await this.launchProxy(child);
     } else {

@@ -39,6 +39,19 @@ describe('History', () => {
     expect(history.judge(found(document('b', 1))).lost).toHaveLength(1);
   });
 
+  it('lets a late deletion by filter take whatever was in its group, and nothing else', () => {
+    const history = new History();
+    history.acknowledge({ kind: 'add', documents: [document('a', 1, 'x'), document('b', 1, 'y')] });
+    history.leaveOpen({ kind: 'delete-by-filter', group: 'x' });
+    expect([...history.openGroups]).toEqual(['x']);
+    expect(history.known()).toEqual(['b']);
+    expect(history.judge(found(document('b', 1, 'y')))).toMatchObject(clean);
+    expect(history.judge(found(document('a', 1, 'x'), document('b', 1, 'y')))).toMatchObject(clean);
+    expect(history.judge(found(document('a', 1, 'x'))).lost).toHaveLength(1);
+    history.acknowledge({ kind: 'update', documents: [{ id: 'b', revision: 2 }] });
+    expect(history.judge(found(document('b', 2, 'y')))).toMatchObject(clean);
+  });
+
   it('lets a late write come before or after a deletion by filter', () => {
     const history = new History();
     history.acknowledge({ kind: 'add', documents: [document('a', 1, 'x')] });
