@@ -34,6 +34,8 @@ export async function chooseChange(fleet: ChaosFleet, random: Random): Promise<C
   const options = {
     retentionMs: isTakenBack ? LONG_RETENTION_MS : random.pick([0, 0, 500, 2_000]),
     copyChunkDocuments: random.pick([25, 100]),
+    concurrency: 8,
+    nodeConcurrency: random.pick([2, 4, 8]),
   };
   if (change.method !== 'DELETE') return { ...change, body: { ...change.body, ...options }, isTakenBack };
   const query = new URLSearchParams(

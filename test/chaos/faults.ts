@@ -92,13 +92,13 @@ export async function strike(
     case 'stop worker':
       // Longer than the heartbeat's time-out: another worker takes over, and this one wakes up as a zombie.
       return measured(
-        () => stopFor(11_000 + random.below(4_000), true),
+        () => stopFor(11_000 + random.below(2_000), true),
         async () => undefined,
       );
     case 'stop proxy':
       // Longer than its lease and its grace.
       return measured(
-        () => stopFor(8_000 + random.below(8_000), true),
+        () => stopFor(7_000 + random.below(6_000), true),
         async () => undefined,
       );
     case 'stop node':
