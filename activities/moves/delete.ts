@@ -12,12 +12,13 @@ export async function deleteReplica(
   moveId: string,
   side: 'source' | 'target',
   beat: Beat,
+  isPlaceWanted = false,
 ): Promise<{ deleted: number }> {
   const { store } = deps;
   for (;;) {
     beat.report({ phase: 'delete', side });
-    if (await store.beginDelete(moveId, side)) break;
-    // A proxy may still read it.
+    if (await store.beginDelete(moveId, side, isPlaceWanted)) break;
+    // A proxy may still read it, or it may be the last good copy.
     await beat.sleep(20);
   }
   await deps.faults.reach('delete.committed');

@@ -58,6 +58,6 @@ async function freeTarget(deps: ActivityDeps, moveId: string, beat: Beat): Promi
   const owner = await store.readMove(row.moveId);
   if (owner?.flippedEpoch === null || owner === null) return;
   const side = owner.rolledBackEpoch === null ? 'source' : 'target';
-  await deleteReplica(deps, owner.id, side, beat);
+  await deleteReplica(deps, owner.id, side, beat, true);
   await store.updateMove(owner.id, { phase: side === 'source' ? 'done' : 'rolled-back' });
 }

@@ -143,9 +143,10 @@ export interface ChangeStore {
   ): Promise<{ flipped: boolean; epoch: number; reason: string | null }>;
   /**
    * Commits `deleting` for the source after the flip (or for the target when a move is given up before it). False while
-   * a proxy may read it, or while a drop would leave fewer in-sync replicas than the replication factor.
+   * a proxy may read it, or while a drop would leave fewer in-sync replicas than the replication factor. `isPlaceWanted`:
+   * another move brings the shard to this node anew. Then false while no in-sync replica elsewhere is well.
    */
-  beginDelete(moveId: string, side: 'source' | 'target'): Promise<boolean>;
+  beginDelete(moveId: string, side: 'source' | 'target', isPlaceWanted?: boolean): Promise<boolean>;
   finishDelete(moveId: string, side: 'source' | 'target'): Promise<void>;
   /** Rows that dead runs left behind before their flip; what is retained ends by itself. */
   adoptLeftovers(changeId: string): Promise<MoveRow[]>;

@@ -7,6 +7,8 @@ import { flipShard } from '../../activities/moves/flip.js';
 import { joinShard } from '../../activities/moves/join.js';
 import { snapshotShard } from '../../activities/moves/snapshot.js';
 import { verifyShard } from '../../activities/moves/verify.js';
+import { editsOf } from '../../shared/core/change-edits.js';
+import type { NewMove } from '../../shared/io/store-changes.js';
 import { Gate, StreamFleet } from '../support/stream-fleet.js';
 
 const COPY = { chunkDocuments: 2, stallMs: 60_000 };
@@ -94,6 +96,36 @@ describe('a move', () => {
     await join();
     await verify();
     expect(await fleet.documents('c', 'books')).toEqual([{ id: 2 }, { id: 'other-2' }]);
+  });
+
+  it('copies onto a node that still keeps the surplus replica of a change before', async () => {
+    const { store } = fleet;
+    await fleet.createIndex('films', [
+      ['a', 'b', 'c'],
+      ['b', 'c'],
+    ]);
+    await fleet.finish(await fleet.write('films', 0, [{ id: 1 }]));
+    const { incarnation } = await fleet.index('films');
+    const shard = { indexUid: 'films', incarnation, shard: 0 };
+    const factor = (replicas: number) =>
+      editsOf({ kind: 'set-replication', replication: [{ index: 'films', factor: replicas }] });
+    await store.openChange({ id: 'fewer', kind: 'set-replication', input: {}, runId: 'fewer' });
+    await store.makeEdits('fewer', factor(2));
+    const drop: NewMove = {
+      ...{ id: 'drop', kind: 'drop', reason: 'surplus', ...shard },
+      ...{ sourceNode: 'c', copyFrom: 'c', targetNode: 'c' },
+    };
+    expect(await store.planMoves('fewer', await store.readEpoch(), [drop], 0)).toBe(true);
+    await flipShard(fleet.deps(), 'drop', fleet.beat, 60_000);
+    await store.openChange({ id: 'more', kind: 'set-replication', input: {}, runId: 'more' });
+    await store.makeEdits('more', factor(3));
+    const copied: NewMove = {
+      ...{ id: 'again', reason: 'missing', ...shard },
+      ...{ sourceNode: null, copyFrom: 'a', targetNode: 'c' },
+    };
+    expect(await store.planMoves('more', await store.readEpoch(), [copied], 0)).toBe(true);
+    expect(await snapshotShard(fleet.deps(), 'again', fleet.beat)).toMatchObject({ documents: 1 });
+    expect(await store.readMove('drop')).toMatchObject({ phase: 'done' });
   });
 
   it('begins its copy again where settings came between', async () => {

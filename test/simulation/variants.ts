@@ -113,12 +113,12 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
     what: 'the documents of a replica are deleted before it is committed that it goes',
     aim: manyRollbacks,
     store: (world) => (store, process) => ({
-      beginDelete: async (moveId, side) => {
+      beginDelete: async (moveId, side, isPlaceWanted) => {
         const move = await store.readMove(moveId);
         const node = side === 'source' ? move?.sourceNode : move?.targetNode;
         if (move && node) await deleteAtOnce(world, node, move.incarnation, move.shard);
         await process.sleep(world.random.between(0, 400));
-        return store.beginDelete(moveId, side);
+        return store.beginDelete(moveId, side, isPlaceWanted);
       },
     }),
   },

@@ -1,5 +1,6 @@
 // Surplus replicas in the state store: when they may go, what they wait for, and that a change is planned once.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { editsOf } from '../../shared/core/change-edits.js';
 import type { NewMove } from '../../shared/io/store-changes.js';
 import { StoreFleet } from '../support/store-fleet.js';
 
@@ -62,6 +63,23 @@ describe('a drop', () => {
     expect(await store.beginDelete('m1', 'source')).toBe(false);
     await fleet.confirm('b', later);
     expect(await store.beginDelete('m1', 'source')).toBe(true);
+  });
+
+  it('makes room for a move that brings the shard to the same node anew, once another replica is well', async () => {
+    const { store } = fleet;
+    await planDrop('m1', 'c');
+    await store.flipMove('m1');
+    // Now three replicas are wanted: what is kept of the surplus would wait for the move that waits for its place.
+    await store.makeEdits(
+      'change-m1',
+      editsOf({ kind: 'set-replication', replication: [{ index: 'books', factor: 3 }] }),
+    );
+    expect(await store.beginDelete('m1', 'source')).toBe(false);
+    await store.reportStream('a', fleet.generations.a!, 'does not answer');
+    await store.reportStream('b', fleet.generations.b!, 'does not answer');
+    expect(await store.beginDelete('m1', 'source', true)).toBe(false);
+    await store.reportStream('b', fleet.generations.b!, null);
+    expect(await store.beginDelete('m1', 'source', true)).toBe(true);
   });
 
   it('takes a replica that has left in-sync, and lets another move have its own', async () => {

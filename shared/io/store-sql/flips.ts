@@ -1,5 +1,6 @@
 // The steps of a move that change who may be read: verified, flip, delete; and what dead runs left behind.
 
+import type { NodeId } from '../../core/topology.js';
 import { StateConflict } from '../store.js';
 import type { MoveRow } from '../store-changes.js';
 import { bumpEpoch } from './cluster.js';
@@ -98,7 +99,12 @@ const ROLLING_BACK: ReadonlySet<string> = new Set(['rollback-verify', 'rollback-
  * read it, or a drop would leave too few. True also when it was committed before. Throws while the move is being
  * rolled back.
  */
-export async function beginDelete(tx: Tx, moveId: string, side: 'source' | 'target'): Promise<boolean> {
+export async function beginDelete(
+  tx: Tx,
+  moveId: string,
+  side: 'source' | 'target',
+  isPlaceWanted = false,
+): Promise<boolean> {
   const move = await requireMove(tx, moveId);
   const node = side === 'source' ? move.sourceNode : move.targetNode;
   if (node === null) return true;
@@ -110,7 +116,9 @@ export async function beginDelete(tx: Tx, moveId: string, side: 'source' | 'targ
   const wasRead = side === 'source' || move.rolledBackEpoch !== null;
   if (!(wasRead ? ['retained'] : ['copying', 'joined', 'verified']).includes(row.state)) return false;
   if (wasRead && row.left_epoch !== null && (await oldestLeasedEpoch(tx)) < row.left_epoch) return false;
-  if (move.kind === 'drop' && (await refuseDrop(tx, move)) !== null) return false;
+  // What comes to its place raises the number of replicas again: waiting for that number would be waiting for itself.
+  if (isPlaceWanted && !(await hasWellReplica(tx, move, node))) return false;
+  if (!isPlaceWanted && move.kind === 'drop' && (await refuseDrop(tx, move)) !== null) return false;
   await dropWaitingControls(tx, moveId);
   await tx.run(
     `UPDATE replicas SET state = 'deleting', held_position = NULL, awaited = 0
@@ -118,6 +126,17 @@ export async function beginDelete(tx: Tx, moveId: string, side: 'source' | 'targ
     [move.incarnation, move.shard, node],
   );
   return true;
+}
+
+/** Whether the shard has an in-sync replica elsewhere, on a node that takes deliveries. */
+async function hasWellReplica(tx: Tx, move: MoveRow, besides: NodeId): Promise<boolean> {
+  const row = await one(
+    tx,
+    `SELECT 1 AS found FROM replicas r JOIN streams s ON s.node = r.node
+     WHERE r.incarnation = ? AND r.shard = ? AND r.node <> ? AND r.state = 'in-sync' AND s.last_error IS NULL`,
+    [move.incarnation, move.shard, besides],
+  );
+  return row !== undefined;
 }
 
 export async function finishDelete(tx: Tx, moveId: string, side: 'source' | 'target'): Promise<void> {
