@@ -24,9 +24,15 @@ const FEWEST_NODES = 3;
 const MOST_NODES = 5;
 const LONG_RETENTION_MS = 600_000;
 
-export async function chooseChange(fleet: ChaosFleet, random: Random): Promise<ChosenChange> {
+/** `leaving` are the nodes that an earlier change takes out of the fleet when its retention ends. */
+export async function chooseChange(
+  fleet: ChaosFleet,
+  random: Random,
+  leaving: ReadonlySet<string>,
+): Promise<ChosenChange> {
   const topology = await fleet.topology();
-  const choices = listChoices(topology, fleet, random);
+  const nodes = topology.nodes.filter(({ id }) => !leaving.has(id));
+  const choices = listChoices({ ...topology, nodes }, fleet, random);
   const chosen = pickWeighted(choices, random);
   const change = await chosen.make();
   // A removed node has nothing left that could be taken back.

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { prepare, run } from '../../prepare.mjs';
 
-const NUMBERS = ['minutes', 'changes', 'seed', 'nodes', 'proxies', 'workers', 'writers', 'shards'];
+const NUMBERS = ['minutes', 'changes', 'seed', 'nodes', 'proxies', 'workers', 'writers', 'shards', 'pause'];
+const OPTIONS = { shards: 'shardCount', pause: 'pauseMs' };
 const { values } = parseArgs({
   options: {
     ...Object.fromEntries(NUMBERS.map((name) => [name, { type: 'string' }])),
@@ -21,7 +22,7 @@ for (const name of NUMBERS) {
     console.error(`--${name} is "${values[name]}"; expected a whole number of 1 or more`);
     process.exit(2);
   }
-  asked[name === 'shards' ? 'shardCount' : name] = number;
+  asked[OPTIONS[name] ?? name] = number;
 }
 if (asked.changes !== undefined) asked.minutes ??= 24 * 60;
 if (values.faults !== undefined) asked.faults = values.faults.split(',');

@@ -71,6 +71,8 @@ class ChaosRun {
   private readonly searcher: ChaosSearcher;
   private readonly clients;
   private readonly begun = performance.now();
+  /** Nodes whose change takes them out of the fleet, perhaps only when its retention ends. */
+  private readonly leaving = new Set<string>();
   private isWriting = false;
   private isSearching = false;
   private loops: Promise<void>[] = [];
@@ -158,10 +160,12 @@ class ChaosRun {
 
   private async changeUnderFault(count: number): Promise<void> {
     const { fleet, random } = this;
-    const change = await chooseChange(fleet, random);
+    await this.endLeaving();
+    const change = await chooseChange(fleet, random, this.leaving);
     const changeId = await fleet.startChange(change.method, change.path, change.body);
     const status = await this.meetFault(count, change.kind, changeId);
-    for (const id of change.nodes) await this.endNode(id);
+    for (const id of change.nodes) this.leaving.add(id);
+    await this.endLeaving();
     if (status === 'retaining' && change.isTakenBack) {
       const body = { changeId };
       const rollback = await fleet.startChange('POST', '/_miroir/rebalance/rollback', body);
@@ -210,11 +214,15 @@ class ChaosRun {
     });
   }
 
-  /** Ends the process of a node that does not, or not any more, belong to the fleet. */
-  private async endNode(id: string): Promise<void> {
+  /** Ends the processes of nodes that do not, or not any more, belong to the fleet. */
+  private async endLeaving(): Promise<void> {
     const { nodes } = await this.fleet.topology();
-    if (nodes.some((node) => node.id === id)) return;
-    await this.fleet.cluster.kill(id);
+    for (const id of [...this.leaving]) {
+      const known = nodes.find((node) => node.id === id);
+      if (known === undefined) await this.fleet.cluster.kill(id);
+      // Active: it came. Any other goes once the sources on it are kept no longer.
+      if (known === undefined || known.state === 'active') this.leaving.delete(id);
+    }
   }
 
   /** One write of its own, by a client that retries as every client does. */
