@@ -1,8 +1,10 @@
 // A healing change, started by whoever found it necessary: it copies diverged and missing replicas anew and takes surplus
 // ones away, through the one workflow id that changes have.
 import {
+  CancellationScope,
   ChildWorkflowCancellationType,
   type ChildWorkflowHandle,
+  isCancellation,
   ParentClosePolicy,
   sleep,
   startChild,
@@ -36,13 +38,20 @@ export async function startHealing(
   }
 }
 
-/** Runs a healing change once no other change runs, and waits for its end. */
+/**
+ * Runs a healing change once no other change runs, and waits for its end. One that an operator's change has taken the
+ * place of is tried again after that one, which will mostly have left it nothing to do.
+ */
 export async function runHealing(cause: string): Promise<void> {
   for (let pauseMs = 1_000; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     const child = await startHealing(cause);
     if (child !== null) {
-      await child.result();
-      return;
+      try {
+        await child.result();
+        return;
+      } catch (error) {
+        if (!isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
+      }
     }
     await sleep(pauseMs);
   }

@@ -32,7 +32,10 @@ export interface StartedChange {
 }
 
 export interface ChangeStarter {
-  /** Starts a change; throws ApiError miroir_change_in_progress while another one runs. */
+  /**
+   * Starts a change, before which a healing one makes way; throws ApiError miroir_change_in_progress while any other one
+   * runs.
+   */
   start(input: ChangeInput): Promise<StartedChange>;
   /** Acts on one waiting move of the running change, or on all of them. */
   act(action: ChangeAction, moveId: string | null, detail?: DecisionDetail): Promise<unknown>;
@@ -73,6 +76,17 @@ export interface TemporalTarget {
 const ENDING = new Set(['finishing', 'done', 'aborted', 'failed']);
 /** How long a new change waits for one that is ending: its last step may have been given to a worker that has died. */
 const ENDING_MS = 25_000;
+/** How long after one change was cancelled to make way the next one may be. */
+const CANCEL_AGAIN_MS = 5_000;
+
+const MAKING_WAY =
+  'The fleet heals itself, and that change is being cancelled to make way for yours; the nodes that it copies to take ' +
+  'their time. Start yours again in a moment: it brings what is still missing too.';
+
+interface Running {
+  phase?: string;
+  kind?: string;
+}
 
 const STATUSES: Record<string, ChangeOutcome['status']> = { COMPLETED: 'done', CANCELLED: 'aborted' };
 
@@ -94,23 +108,45 @@ export class TemporalChanges implements ChangeStarter {
   }
 
   async start(input: ChangeInput): Promise<StartedChange> {
-    const untilMs = performance.now() + ENDING_MS;
+    const begunMs = performance.now();
+    let cancelledMs: number | null = null;
     for (;;) {
       try {
         return await this.startOnce(input);
       } catch (error) {
-        const busy = error instanceof ApiError && error.code === 'miroir_change_in_progress';
-        if (!busy || performance.now() > untilMs || !(await this.isEnding())) throw error;
+        const isBusy = error instanceof ApiError && error.code === 'miroir_change_in_progress';
+        if (!isBusy) throw error;
+        const nowMs = performance.now();
+        if (nowMs - begunMs > ENDING_MS)
+          throw cancelledMs === null ? error : new ApiError(error.code, MAKING_WAY);
+        const running = await this.look();
+        if (running === 'runs') throw error;
+        if (running === 'heals' && nowMs - (cancelledMs ?? Number.NEGATIVE_INFINITY) > CANCEL_AGAIN_MS) {
+          cancelledMs = nowMs;
+          await this.cancelHealing().catch(ignoreEnded);
+        }
         await sleep(100);
       }
     }
   }
 
-  /** A change that is done in the store may take a moment more to end as a workflow. */
-  private async isEnding(): Promise<boolean> {
-    if (await this.isIdle()) return true;
-    const progress = (await this.progress().catch(() => undefined)) as { phase?: string } | null | undefined;
-    return progress === null || ENDING.has(progress?.phase ?? '');
+  /** A change that is done in the store may take a moment more to end as a workflow; what heals makes way. */
+  private async look(): Promise<'runs' | 'heals' | 'ends'> {
+    if (await this.isIdle()) return 'ends';
+    const progress = (await this.progress().catch(() => undefined)) as Running | null | undefined;
+    if (progress === null || ENDING.has(progress?.phase ?? '')) return 'ends';
+    return progress?.kind === 'heal' ? 'heals' : 'runs';
+  }
+
+  /** Of that one run, and no other that may have begun since it was looked at. */
+  private async cancelHealing(): Promise<void> {
+    const workflowId = changeWorkflowId(this.target.clusterId);
+    await this.call(3 * this.deadlineMs, async (client) => {
+      const { runId } = await client.workflow.getHandle(workflowId).describe();
+      const run = client.workflow.getHandle(workflowId, runId);
+      const { kind } = await run.query<Running>('progress');
+      if (kind === 'heal') await run.cancel();
+    });
   }
 
   private async startOnce(input: ChangeInput): Promise<StartedChange> {
@@ -277,4 +313,8 @@ function rootMessage(error: unknown): string {
   let root = error;
   while (root instanceof Error && root.cause instanceof Error) root = root.cause;
   return root instanceof Error ? root.message : String(root);
+}
+
+function ignoreEnded(error: unknown): void {
+  if (!(error instanceof ApiError && error.code === 'miroir_change_not_found')) throw error;
 }

@@ -11,6 +11,8 @@ export type Step = string;
 export class FakeMoves {
   /** Every activity that changes something, as `step ordinal` or `step`, in order of their begin. */
   readonly calls: string[] = [];
+  /** Those of them that Temporal gave again, because no worker had answered in time. */
+  readonly repeated: string[] = [];
   readonly flipped = new Set<string>();
   /** Moves that own a replica of a dead run. */
   leftovers: string[] = [];
@@ -69,6 +71,7 @@ export class FakeMoves {
     const ordinal = moveId?.split('-').at(-1);
     const name = ordinal === undefined ? step : `${step} ${ordinal}`;
     this.calls.push(name);
+    if (Context.current().info.attempt > 1) this.repeated.push(name);
     this.reached.add(step).add(name);
     for (const key of [step, name]) {
       const fault = this.faults.get(key);

@@ -2,7 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Client, Connection, type WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  isGrpcDeadlineError,
+  type WorkflowHandleWithFirstExecutionRunId,
+} from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/index.js';
 import type { DECISIONS } from '../../workflows/decisions.js';
@@ -75,12 +80,12 @@ export class WorkflowWorker {
     return this.client.workflow.getHandle(this.changeWorkflowId).query<ChangeProgress>('progress');
   }
 
-  /** Waits until the change says of itself what is wanted. */
+  /** Waits until the change says of itself what is wanted; ever more seldom, for asking takes from its worker too. */
   async until(wanted: (progress: ChangeProgress) => boolean): Promise<ChangeProgress> {
-    for (;;) {
-      const progress = await this.progress();
-      if (wanted(progress)) return progress;
-      await new Promise((resolve) => setTimeout(resolve, 30));
+    for (let delayMs = 30; ; delayMs = Math.min(delayMs * 1.1, 1_000)) {
+      const progress = await this.progress().catch(passLateAnswer);
+      if (progress !== null && wanted(progress)) return progress;
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
     }
   }
 
@@ -102,4 +107,15 @@ export class WorkflowWorker {
     await this.connection.close();
     await this.native.close();
   }
+}
+
+/**
+ * The server waits ten seconds for the answer to a query, and for the end of a workflow task, which it then gives again;
+ * a worker on a busy machine may be later than that.
+ */
+function passLateAnswer(error: unknown): null {
+  const isTaskGivenAgain =
+    error instanceof Error && /Workflow Task in failed state/.test(String(error.cause));
+  if (isTaskGivenAgain || isGrpcDeadlineError(error)) return null;
+  throw error;
 }
