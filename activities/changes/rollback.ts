@@ -65,7 +65,11 @@ export async function abandonRollback(
   if (rollback.moveId === null) await store.makeEditsAgain(rollback.changeId);
 }
 
-/** Nodes that the change had added hold nothing now: they get nothing new until an operator says so. */
+/**
+ * Nodes that the change had added hold nothing now: they get nothing new until an operator says so. Where nothing was
+ * taken back, the change stands as long as it keeps something; else (its index was deleted meanwhile) it is over, and
+ * the nodes that were leaving stay.
+ */
 export async function finishRollback(
   deps: ActivityDeps,
   change: ValidatedChange,
@@ -75,6 +79,10 @@ export async function finishRollback(
   await store.closeRollback(change.changeId);
   const taken = rollback.moveId === null ? await store.readChange(rollback.changeId) : null;
   if (taken === null) return;
+  if (taken.status !== 'rolled-back') {
+    if ((await store.readRetention(taken.id)).sources > 0) return store.makeEditsAgain(taken.id);
+    await store.setChangeStatus(taken.id, 'rolled-back');
+  }
   const edits = editsOf(taken.input);
   for (const { id } of edits.add)
     if ((await store.countReplicas([id])).serving === 0)

@@ -54,8 +54,9 @@ export async function awaitLeases(store: Store, epoch: number, beat: Beat): Prom
 }
 
 /**
- * In-sync says what a node has confirmed, not that it lives: before a copy is given up those that stay must answer, and
- * have the index. One that was wiped is healthy too, until its stream finds out.
+ * In-sync says what a node has confirmed, not that it lives: before a copy is given up those that stay must answer, have
+ * the index, and know the tasks that they have confirmed. One that was wiped or restored is healthy too, until its stream
+ * finds out.
  */
 async function requireAnswering({ store, nodes }: ActivityDeps, move: MoveRow): Promise<void> {
   const { indexes } = await store.readTopology();
@@ -65,10 +66,13 @@ async function requireAnswering({ store, nodes }: ActivityDeps, move: MoveRow): 
     const client = await nodes.client(node);
     try {
       const streams = await store.readStreams();
-      const trouble = streams.find((stream) => stream.node === node)?.lastError;
-      if (trouble) throw new Error(trouble);
-      const path = `/indexes/${index?.physicalNames[node]}`;
-      await client.json({ method: 'GET', path, headersTimeoutMs: 3_000 });
+      const { lastError, lastTaskUid } = streams.find((stream) => stream.node === node) ?? {};
+      if (lastError) throw new Error(lastError);
+      const ask = <T>(path: string) => client.json<T>({ method: 'GET', path, headersTimeoutMs: 3_000 });
+      await ask(`/indexes/${index?.physicalNames[node]}`);
+      const { results } = await ask<{ results: { uid: number }[] }>('/tasks?limit=1');
+      if ((results[0]?.uid ?? -1) < (lastTaskUid ?? -1))
+        throw new Error(`it has confirmed task ${lastTaskUid}, which it does not know any more`);
     } catch (error) {
       throw new Error(
         `the replica on ${move.sourceNode} is not taken away while node ${node}, which keeps the shard, does not answer: ${(error as Error).message}`,

@@ -2,6 +2,7 @@
 // persists while both positions are past it; writes that are under way come and go.
 
 import type { NodeId } from '../../shared/core/topology.js';
+import { StateConflict } from '../../shared/io/store.js';
 import type { MoveRow } from '../../shared/io/store-changes.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
@@ -40,7 +41,13 @@ export async function verifyShard(deps: ActivityDeps, moveId: string, beat: Beat
   );
   if (compared.again) return compared;
   await deps.faults.reach('verify.compared');
-  await deps.store.markVerified(moveId);
+  try {
+    await deps.store.markVerified(moveId);
+  } catch (error) {
+    // Spoiled just now.
+    if (error instanceof StateConflict && error.code === 'copy_spoiled') return { ...compared, again: true };
+    throw error;
+  }
   await deps.faults.reach('verify.done');
   return compared;
 }

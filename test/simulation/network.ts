@@ -23,6 +23,10 @@ export interface Network {
   cuts: Map<string, number>;
   /** While it lasts nothing is unusually late, lost or cut off. */
   calm: boolean;
+  /** How likely a search is late on its way to a node. */
+  lateSearches: number;
+  /** Called before a search or a transaction leaves: a process may be waited for here, to die or to stand still. */
+  reach: (process: Process, point: string) => Promise<void> | null;
   /** Called where a message or a transaction has just left: may kill or stop whoever sent it; true when it did. */
   strike: ((process: Process, what: string) => boolean) | null;
   /** Broken on purpose: changes what a process asks of a node; null leaves it as it is. */
@@ -42,7 +46,10 @@ export function isCut(network: Network, process: Process, place: string): boolea
   return (network.cuts.get(`${process.name}>${place}`) ?? 0) > network.scheduler.nowMs;
 }
 
-function delayMs({ random, calm }: Network): number {
+const isSearch = ({ path }: NodeRequest) => path.endsWith('/search');
+
+function delayMs({ random, calm, lateSearches }: Network, request: NodeRequest | null = null): number {
+  if (!calm && request && isSearch(request) && random.chance(lateSearches)) return random.between(100, 4_000);
   if (!calm && random.chance(0.003)) return random.between(100, 6_000);
   return random.between(1, 6);
 }
@@ -64,6 +71,7 @@ export class VirtualClient extends NodeClient {
     const node = this.network.nodes.get(this.url);
     if (!node) throw new NodeUnreachable(this.id, this.url, new Error('nobody listens there'));
     request.signal?.throwIfAborted();
+    if (isSearch(request)) await this.network.reach(this.process, 'search.asked');
     const tampered = this.network.tamper?.({ process: this.process, node, request });
     if (tampered && 'answer' in tampered) return tampered.answer();
     return this.deliver(node, tampered?.request ?? request);
@@ -83,7 +91,7 @@ export class VirtualClient extends NodeClient {
       // The worst that can be on its way is a write whose sender is gone: it arrives when nobody expects it any more.
       const isStruck =
         isWrite && !network.calm && network.strike?.(process, `${request.method} ${request.path}`);
-      const thereMs = isStruck ? random.between(1, 8_000) : delayMs(network);
+      const thereMs = isStruck ? random.between(1, 8_000) : delayMs(network, request);
       if (thereMs > deadlineMs) lose(deadlineMs);
       // Whatever becomes of its sender: it is on its way.
       scheduler.after(thereMs, null, () => {
@@ -138,6 +146,8 @@ export function remoteStore(
         await process.sleep(random.between(50, 200));
         throw new StoreUnavailable('CUT', 'the state store does not answer');
       }
+      // What replaces a call passes there by itself, where it sees fit.
+      if (!(name in overridden)) await network.reach(process, `store.${name}`);
       const isWrite = !READS.test(name);
       // A transaction may be on its way for a while, and arrive after its sender's death.
       if (isWrite && !network.calm && random.chance(0.05))

@@ -24,7 +24,7 @@ export interface RunOptions {
 
 /** Virtual time within which everything must have come to rest. */
 const REST_MS = 240_000;
-const NOTICED_MS = 14_000;
+const NOTICED_MS = 7_000;
 const CHECK_STEPS = 40;
 const MOST_ROUNDS = 20;
 
@@ -137,13 +137,11 @@ class Theatre {
         );
         return;
       }
-      case 'slow node':
-        if (!node) return;
-        node.slowness = action.factor;
-        world.scheduler.after(action.ms, null, () => {
-          node.slowness = 1;
-        });
+      case 'slow node': {
+        const slow = action.newest ? [...world.nodes.values()].at(-1) : node;
+        if (slow) world.slowDown(slow, action.factor, action.ms);
         return;
+      }
       case 'cut worker from node':
       case 'cut proxy from node': {
         const process = action.do === 'cut worker from node' ? worker : proxy?.process;
@@ -240,6 +238,7 @@ class Theatre {
   async comeToRest(): Promise<void> {
     const { world } = this;
     world.network.calm = true;
+    world.pollSlowly();
     world.network.cuts.clear();
     world.traps.length = 0;
     for (const node of world.nodes.values()) {
@@ -303,12 +302,24 @@ class Theatre {
     );
     const controls = await world.query<{ key: string }>(`SELECT key FROM controls WHERE status = 'waiting'`);
     const change = this.current && !this.current.over ? this.current.id : null;
+    const astray = await this.findAstray();
     // Sources outlive a run that was terminated, until their retention is over.
     const kept = await world.query<{ id: string }>(
       `SELECT id FROM changes WHERE status = 'retaining'
        UNION ALL SELECT node || ' ' || state FROM replicas WHERE state <> 'in-sync'`,
     );
-    if (open.length + streams.length + controls.length + kept.length === 0 && change === null) return null;
-    return JSON.stringify({ tasks: open.map(({ seq }) => seq), streams, controls, change, kept });
+    if (open.length + streams.length + controls.length + kept.length + astray.length === 0 && change === null)
+      return null;
+    return JSON.stringify({ tasks: open.map(({ seq }) => seq), streams, controls, change, kept, astray });
+  }
+
+  /** Indexes under another name than their node's stream knows: a sleeper that woke in the calm has fenced it. */
+  private async findAstray(): Promise<string[]> {
+    const { indexes } = await this.world.store.readTopology();
+    return indexes
+      .filter((index) => index.deletedSeq === null)
+      .flatMap((index) => Object.entries(index.physicalNames))
+      .filter(([node, name]) => this.world.nodes.get(node)?.indexes.has(name) === false)
+      .map(([node, name]) => `${name} on ${node}`);
   }
 }

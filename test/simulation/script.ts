@@ -23,7 +23,7 @@ export type Action = { atMs: number; choice: number } & (
   /** Its disk is emptied, or goes back to what it was so long ago, while it is down. */
   | { do: 'wipe node'; ms: number }
   | { do: 'restore node'; ms: number; agoMs: number }
-  | { do: 'slow node'; ms: number; factor: number }
+  | { do: 'slow node'; ms: number; factor: number; newest?: true }
   | { do: 'cut worker from node'; ms: number; other: number }
   | { do: 'cut proxy from node'; ms: number; other: number }
   | { do: 'cut worker from store'; ms: number }
@@ -67,7 +67,7 @@ const KINDS: readonly ChangeKind[] = [
   ...['set', 'set-replication', 'rebalance', 'rollback', 'rollback'],
 ] as const;
 
-const COLOURS = ['red', 'green', 'blue'];
+export const COLOURS = ['red', 'green', 'blue'];
 
 export function writeScript(seed: number): Script {
   const random = new Random(seed);
@@ -80,6 +80,7 @@ export function writeScript(seed: number): Script {
     replicas: random.pick([1, 2, 2, 2, 2, 3]),
     strikes: random.pick([0, 0.001, 0.004]),
     slowness: Array.from({ length: nodes }, () => random.pick([1, 1, 1, 6, 20])),
+    lateSearches: 0,
   };
   const endMs = random.between(6_000, 12_000);
   const at = () => random.between(700, endMs);
@@ -122,8 +123,35 @@ export function writeScript(seed: number): Script {
         ? { atMs: near(), do: 'wipe node', ms }
         : { atMs: near(), do: 'restore node', ms, agoMs: random.between(200, 3_000) }) as Action,
     );
+  addSleepers(new Random(seed ^ 0x7f4a7c15), { seed, shape, endMs, actions }, changes);
   actions.sort((left, right) => left.atMs - right.atMs);
   return { seed, shape, endMs, actions };
+}
+
+/** Calls before which somebody falls asleep who does not know on waking up what has become of the world. */
+const ASLEEP_AT: readonly (readonly [point: string, most: number])[] = [
+  ['search.asked', 8],
+  ['store.takeOverStream', 2],
+  ['store.planMoves', 1],
+  ['store.confirmEntries', 6],
+  ['store.setUnclean', 6],
+  ['store.finishControl', 6],
+  ['store.endCopy', 2],
+  ['store.flipMove', 2],
+  ['store.beginDelete', 2],
+];
+
+/** In some histories calls are made by processes that have just slept, and searches are on their way for long. */
+function addSleepers(random: Random, { shape, actions }: Script, changes: readonly number[]): void {
+  if (random.chance(0.3)) shape.lateSearches = random.pick([0.02, 0.1]);
+  if (random.chance(0.5)) return;
+  for (let count = random.between(1, 3); count > 0; count -= 1) {
+    const [point, most] = random.pick(ASLEEP_AT);
+    const stopMs = random.chance(0.2) ? null : random.between(2_000, 6_000);
+    const trap = { point, count: random.between(1, most), stopMs };
+    const atMs = random.pick(changes) - random.between(0, 300);
+    actions.push({ atMs, do: 'trap', trap, choice: random.below(1_000_000) });
+  }
 }
 
 export function writeOf(random: Random, version: () => number): Write {

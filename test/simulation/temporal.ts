@@ -61,10 +61,10 @@ export class Run {
       const onGone = (untilMs: number) => {
         if (untilMs - scheduler.nowMs <= TIMES.heartbeatMs) return;
         scheduler.after(TIMES.heartbeatMs, null, () => end({ error: new Error('heartbeat timeout') }));
-        // Whoever wakes up is told at its next heartbeat that it is not wanted any more.
+        // Whoever wakes up is told at its next heartbeat that it is not wanted any more, and goes on until then.
         if (untilMs < Number.POSITIVE_INFINITY)
-          scheduler.after(TIMES.heartbeatMs + random.between(0, 3_000), process, () =>
-            controller.abort(new Cancelled('late')),
+          scheduler.after(untilMs - scheduler.nowMs, process, () =>
+            scheduler.after(random.between(0, 3_000), process, () => controller.abort(new Cancelled('late'))),
           );
       };
       process.onGone.add(onGone);

@@ -12,7 +12,7 @@ import type { TopologyIndex } from '../../shared/core/topology.js';
 import { StoreUnavailable } from '../../shared/io/store-failure.js';
 import type { Write } from './model.js';
 import type { Fields } from './node-documents.js';
-import type { ProxyProcess, World } from './world.js';
+import { type ProxyProcess, SEARCH_MS, type World } from './world.js';
 
 /** Sends a write; nothing is known of it when its proxy dies, and its client gives up when it is refused. */
 export async function sendWrite(world: World, proxy: ProxyProcess, uid: string, write: Write): Promise<void> {
@@ -130,7 +130,7 @@ export async function sendSearch(world: World, proxy: ProxyProcess, uid: string)
       const plan = planSearch({ limit: 10_000 }, index);
       const answers = await scatter(proxy.ctx, hold, index, {
         stickyKey: String(world.random.below(1_000)),
-        deadlineMs: 3_000,
+        deadlineMs: SEARCH_MS,
         build: (shards, node, current, alone) => ({
           method: 'POST',
           path: `/indexes/${current.physicalNames[node]}/search`,

@@ -3,7 +3,17 @@
 import type { TopologyWatcher } from '../../proxy/context.js';
 import { shardFilter } from '../../shared/core/topology.js';
 import type { NodeRequest, NodeResponse } from '../../shared/io/node-client.js';
-import { manyRollbacks, restless } from './aims.js';
+import type { Store } from '../../shared/io/store.js';
+import {
+  heldLong,
+  latePlanners,
+  lateSearches,
+  manyRollbacks,
+  restless,
+  sleepers,
+  slowBeforeFlip,
+  slowTargets,
+} from './aims.js';
 import type { Sent, StoreOverride, TamperedRequest } from './network.js';
 import type { Script } from './script.js';
 import type { World } from './world.js';
@@ -28,6 +38,21 @@ const swap = (from: string | RegExp, to: string) => (sql: string) => sql.replace
 const bodyOf = (request: NodeRequest) => Buffer.from((request.body ?? '') as Uint8Array).toString('utf8');
 const isData = (request: NodeRequest) => request.method === 'POST' && !request.admin;
 
+/** What the store does only for the newest holder of a stream. */
+const OF_HOLDERS: readonly (keyof Store)[] = [
+  ...[
+    'readGroup',
+    'confirmEntries',
+    'hasWork',
+    'setUnclean',
+    'reportStream',
+    'setPhysicalName',
+    'promoteNode',
+  ],
+  ...['nextControls', 'startControl', 'finishControl', 'readReplay', 'advanceReplay', 'recordFilterMatches'],
+  ...['setProvisioned', 'declareLoss', 'finishRebuild'],
+] as const;
+
 export const VARIANTS: Readonly<Record<string, Variant>> = {
   'no-hold-during-copy': {
     what: 'a shard that is being copied receives live deliveries too',
@@ -49,6 +74,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'clean-between-resends': {
     what: 'a stream that sends again entry by entry counts as clean between two of them',
+    aim: sleepers,
     store: () => (store) => ({
       confirmEntries: (node, generation, position, outcomes, _clean, lastTaskUid) =>
         store.confirmEntries(node, generation, position, outcomes, true, lastTaskUid),
@@ -56,11 +82,12 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'position-before-generation': {
     what: 'the position is read before the generation is raised',
-    aim: restless,
+    aim: sleepers,
     store: (world) => (store, process) => ({
       takeOverStream: async (node, holder) => {
         const before = (await store.readStreams()).find((stream) => stream.node === node);
         await process.sleep(world.random.between(0, 40));
+        await world.reach(process, 'store.takeOverStream');
         const takeover = await store.takeOverStream(node, holder);
         if (before && takeover)
           await world.database.driver.transaction('write', (tx) =>
@@ -76,25 +103,22 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'no-generation': {
     what: 'the store takes what an older holder of a stream says',
+    aim: sleepers,
     store: () => (store) => {
-      const newest = async (node: string) =>
-        (await store.readStreams()).find((stream) => stream.node === node)!.generation;
-      return {
-        confirmEntries: async (node, _generation, position, ...rest) => {
-          const streams = await store.readStreams();
-          const known = streams.find((stream) => stream.node === node)!;
-          return store.confirmEntries(node, known.generation, Math.max(position, known.position), ...rest);
-        },
-        readGroup: async (node, _generation, limits) => store.readGroup(node, await newest(node), limits),
-        hasWork: async (node) => store.hasWork(node, await newest(node)),
-        setUnclean: async (node, _generation, ...rest) => store.setUnclean(node, await newest(node), ...rest),
-        nextControls: async (node, _generation, limit) => store.nextControls(node, await newest(node), limit),
-      };
+      const trusting =
+        (name: keyof Store) =>
+        async (node: string, _generation: number, ...rest: unknown[]) => {
+          const known = (await store.readStreams()).find((stream) => stream.node === node)!;
+          // A position that would go back is refused in another place.
+          if (name === 'confirmEntries') rest[0] = Math.max(rest[0] as number, known.position);
+          return (store[name] as (...args: unknown[]) => Promise<unknown>)(node, known.generation, ...rest);
+        };
+      return Object.fromEntries(OF_HOLDERS.map((name) => [name, trusting(name)]));
     },
   },
   'flip-below-watermark': {
     what: 'a target becomes readable although it is behind a task that has succeeded',
-    aim: restless,
+    aim: slowBeforeFlip,
     sql: swap(
       'SELECT watermark, deleted_seq FROM indexes',
       'SELECT -1 AS watermark, deleted_seq FROM indexes',
@@ -133,7 +157,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'payloads-by-position': {
     what: 'payloads are collected by the positions of nodes alone',
-    aim: restless,
+    aim: heldLong,
     sql: (sql) => {
       if (!sql.includes('MIN(position) AS lowest')) return sql;
       return sql.replace(/UNION ALL SELECT held_position[\s\S]*\) needed$/, ') needed');
@@ -183,6 +207,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'no-lease-recheck': {
     what: 'an answer counts although the lease lapsed while it was gathered',
+    aim: lateSearches,
     watcher: (watcher) => ({
       acquire: (use) => ({ ...watcher.acquire(use), stillValid: () => true }),
       refresh: () => watcher.refresh(),
@@ -190,7 +215,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'lease-at-any-epoch': {
     what: 'a lease is renewed for a proxy that serves with an older epoch, as if it were the current one',
-    aim: restless,
+    aim: lateSearches,
     store: () => (store) => ({
       renewLease: async (lease) => {
         const epoch = await store.readEpoch();
@@ -218,7 +243,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'join-at-equal-position': {
     what: 'a shard joins where its position equals the stream, though its copy holds what came later',
-    aim: restless,
+    aim: slowTargets,
     sql: swap('m.copy_end <= ?', '-1 <= ?'),
     store: () => (store) => ({
       readReplay: async (...args) => ({ ...(await store.readReplay(...args)), copyEnd: -1 }),
@@ -236,6 +261,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'plan-twice': {
     what: 'a planner that wakes late replaces a plan whose moves are under way',
+    aim: latePlanners,
     sql: swap(/planned_at IS NULL AND status IN \([^)]*\)/, '1 = 1'),
     store: (world) => (store) => ({
       planMoves: async (changeId, epoch, moves, documents) => {

@@ -33,6 +33,8 @@ export interface Trap {
   point: string;
   count: number;
   stopMs: number | null;
+  /** The node that came last is slow for so long from then on. */
+  slowMs?: number;
 }
 
 export interface Shape {
@@ -45,9 +47,14 @@ export interface Shape {
   strikes: number;
   /** How slow each node is. */
   slowness: number[];
+  /** How likely a search is late on its way. */
+  lateSearches: number;
 }
 
 export const TIMES = { ttlMs: 1_500, graceMs: 1_000, pollMs: 150, demoteAfterMs: 1_200, heartbeatMs: 2_500 };
+const CALM_POLL_MS = 450;
+/** A search may take longer than a lease lasts. */
+export const SEARCH_MS = 10_000;
 
 const SILENT = {
   info: () => undefined,
@@ -80,6 +87,7 @@ export class World {
   /** How likely a worker dies or stops at each of its writes. */
   strikes = 0;
   private names = 0;
+  private pollMs: number = TIMES.pollMs;
 
   constructor(
     readonly random: Random,
@@ -94,6 +102,8 @@ export class World {
       nodes: new Map(),
       cuts: new Map(),
       calm: false,
+      lateSearches: 0,
+      reach: (process, point) => this.reach(process, point),
       strike: (process, what) => this.strike(process, what),
       tamper: variant?.tamper ? (sent) => variant.tamper!(sent, this) : null,
     };
@@ -104,6 +114,7 @@ export class World {
     this.model = new JournalModel(this.hash);
     this.store = recording(this.database.store, this);
     this.strikes = shape.strikes;
+    this.network.lateSearches = shape.lateSearches;
     await this.store.initialize({
       clusterId: 'main',
       replicationFactor: shape.replicas,
@@ -119,6 +130,12 @@ export class World {
     }
     for (let count = 0; count < shape.workers; count += 1) this.startWorker();
     for (let count = 0; count < shape.proxies; count += 1) this.startProxy();
+  }
+
+  /** In the calm most polls find nothing; each costs processor time. */
+  pollSlowly(): void {
+    this.pollMs = CALM_POLL_MS;
+    for (const { deps } of this.workers) Object.assign(deps.options, { pollMs: this.pollMs });
   }
 
   say(text: string): void {
@@ -155,12 +172,12 @@ export class World {
       log: { ...SILENT, warn: (_fields, message) => this.say(`${process.name}: ${message}`) },
       options: {
         ...DEFAULT_ACTIVITY_OPTIONS,
-        pollMs: TIMES.pollMs,
+        pollMs: this.pollMs,
         demoteAfterMs: TIMES.demoteAfterMs,
         groupEntries: 6,
         copyChunkDocuments: 1,
       },
-      faults: { reach: (point) => this.reach(process, point) },
+      faults: { reach: async (point) => void (await this.reach(process, point)) },
       clock: process,
     };
     const worker = { process, deps };
@@ -202,7 +219,7 @@ export class World {
       hash: this.hash,
       log,
       clock: process,
-      options: { searchDeadlineMs: 3_000, unavailable: 'error' },
+      options: { searchDeadlineMs: SEARCH_MS, unavailable: 'error' },
     } as unknown as ProxyContext;
     const proxy = { process, watcher, ctx };
     this.proxies.push(proxy);
@@ -218,20 +235,35 @@ export class World {
         this.say(`${process.name} cannot renew its lease: ${(error as Error).message}`);
         // The store does not answer: the lease runs out, which is what it is for.
       }
-      await process.sleep(this.random.between(100, 250));
+      await process.sleep(this.random.between(100, 250) * (this.network.calm ? 2 : 1));
     }
   }
 
-  private async reach(process: Process, point: string): Promise<void> {
+  /** Null where nothing waits for the process: it goes on at once. */
+  reach(process: Process, point: string): Promise<void> | null {
     const trap = this.traps.find((one) => one.point === point);
-    if (!trap) return;
+    if (!trap) return null;
     trap.count -= 1;
-    if (trap.count > 0) return;
+    if (trap.count > 0) return null;
     this.traps.splice(this.traps.indexOf(trap), 1);
     this.say(`${process.name} ${trap.stopMs === null ? 'dies' : `stops for ${trap.stopMs} ms`} at ${point}`);
-    if (trap.stopMs === null) this.killWorker(process);
+    if (trap.slowMs !== undefined) this.slowDown([...this.nodes.values()].at(-1)!, 60, trap.slowMs);
+    if (trap.stopMs === null) this.killAny(process);
     else process.stop(trap.stopMs);
-    await process.sleep(0);
+    return process.sleep(0);
+  }
+
+  private killAny(process: Process): void {
+    const proxy = this.proxies.find((one) => one.process === process);
+    if (proxy) this.killProxy(proxy);
+    else this.killWorker(process);
+  }
+
+  slowDown(node: VirtualNode, factor: number, ms: number): void {
+    node.slowness = factor;
+    this.scheduler.after(ms, null, () => {
+      node.slowness = 1;
+    });
   }
 
   private strike(process: Process, what: string): boolean {

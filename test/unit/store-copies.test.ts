@@ -110,6 +110,42 @@ describe('a copy whose source is not what it was', () => {
   });
 });
 
+describe('a copy whose source goes with another move of the shard', () => {
+  const leave = async () => {
+    await fleet.planMove('m1', move);
+    await fleet.verifyMove('m1');
+    await fleet.store.flipMove('m1');
+    expect(await fleet.store.beginDelete('m1', 'source')).toBe(true);
+  };
+  const spoiled = async () => (await fleet.store.readCopy('m2'))?.spoiled ?? null;
+
+  beforeEach(async () => {
+    await fleet.addNode('d');
+    await fleet.planMove('m2', { ...move, to: 'd' });
+  });
+
+  it('begins again from one that stays: the source is emptied, and an empty copy would equal it', async () => {
+    await fleet.store.holdReplica('m2');
+    await leave();
+    expect(await spoiled()).toContain('goes with move m1');
+    await fleet.store.saveSnapshot('m2', 0, [], 1);
+    await expect(fleet.store.endCopy('m2', 1)).resolves.toBeUndefined();
+    expect(await fleet.store.readReplay('d', fleet.generations.d!, incarnation, 0, LIMITS)).toMatchObject({
+      restart: true,
+    });
+    const again = await fleet.store.holdReplica('m2');
+    expect([again.copyFrom, again.attempt]).toEqual(['b', 2]);
+    expect(await spoiled()).toBeNull();
+  });
+
+  it('needs it no more once it is verified', async () => {
+    await fleet.verifyMove('m2');
+    await leave();
+    expect(await spoiled()).toBeNull();
+    expect((await fleet.store.flipMove('m2')).flipped).toBe(true);
+  });
+});
+
 describe('a change', () => {
   const plan = async (id: string, target: string) => {
     const planned = {

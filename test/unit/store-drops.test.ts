@@ -1,5 +1,7 @@
 // Surplus replicas in the state store: when they may go, what they wait for, and that a change is planned once.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ActivityDeps } from '../../activities/deps.js';
+import { flipShard } from '../../activities/moves/flip.js';
 import { editsOf } from '../../shared/core/change-edits.js';
 import type { NewMove } from '../../shared/io/store-changes.js';
 import { StoreFleet } from '../support/store-fleet.js';
@@ -118,4 +120,30 @@ it('plans a change once', async () => {
   expect(await store.planMoves('change-m1', await store.readEpoch(), [], 0)).toBe(false);
   expect(await store.listMoves('change-m1')).toHaveLength(1);
   expect((await store.readChange('change-m1'))?.plannedAt).not.toBeNull();
+});
+
+describe('before a drop, the nodes that stay', () => {
+  const flip = (newest: number) => {
+    const json = async ({ path }: { path: string }) =>
+      path.startsWith('/tasks') ? { results: newest < 0 ? [] : [{ uid: newest }] } : {};
+    const deps = {
+      store: fleet.store,
+      nodes: { client: async () => ({ json }) },
+      faults: { reach: async () => undefined },
+    } as unknown as ActivityDeps;
+    const beat = { signal: new AbortController().signal, attempt: 1, report() {}, async sleep() {} };
+    return flipShard(deps, 'm1', beat);
+  };
+
+  it.each([8, -1])(
+    'must know the tasks that they have confirmed: one that knows %i lost some',
+    async (newest) => {
+      await planDrop('m1', 'c');
+      await fleet.store.setUnclean('a', fleet.generations.a!, false, 9);
+      await expect(flip(newest)).rejects.toThrow(/has confirmed task 9, which it does not know/);
+      expect(await fleet.replicas('books', 0)).toContain('c:in-sync');
+      await flip(9);
+      expect(await fleet.replicas('books', 0)).toContain('c:retained');
+    },
+  );
 });

@@ -1,5 +1,9 @@
 // What a flipped move leaves behind in the state store: how long a source is kept, and the way back, decided by rows.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { finishRollback } from '../../activities/changes/rollback.js';
+import type { ActivityDeps } from '../../activities/deps.js';
+import { editsOf } from '../../shared/core/change-edits.js';
+import type { ValidatedChange } from '../../workflows/messages.js';
 import { FAILED, StoreFleet, SUCCEEDED } from '../support/store-fleet.js';
 
 const HOUR_MS = 3_600_000;
@@ -299,6 +303,47 @@ describe('a rollback of a whole change', () => {
     expect(await fleet.store.listRetainedOut()).toEqual([]);
     await fleet.store.closeRollback('back');
     expect((await fleet.store.readChange('change-m1'))?.status).toBe('rolled-back');
+  });
+
+  describe('that ends without having taken anything back', () => {
+    const end = (id: string) => {
+      const change = { changeId: id, rollback: { changeId: 'change-m1', moveId: null } };
+      const deps = { store: fleet.store } as ActivityDeps;
+      return finishRollback(deps, change as ValidatedChange, change.rollback);
+    };
+    const stateOfA = async () =>
+      (await fleet.store.readTopology()).nodes.find((node) => node.id === 'a')?.state;
+
+    beforeEach(async () => {
+      await fleet.store.openChange({
+        id: 'change-m1',
+        kind: 'drain',
+        input: { nodes: ['a'] },
+        runId: 'r',
+      });
+      await fleet.store.makeEdits('change-m1', editsOf({ kind: 'drain', nodes: ['a'] }));
+      await flipped();
+      await openRollback('back', { change: 'change-m1' });
+      await fleet.store.planRollback('back', { changeId: 'change-m1' });
+      await fleet.store.takeBackEdits('change-m1');
+      expect(await stateOfA()).toBe('active');
+    });
+
+    it('leaves the change as it was while a source is kept', async () => {
+      await end('back');
+      expect((await fleet.store.readChange('change-m1'))?.status).toBe('retaining');
+      expect(await stateOfA()).toBe('drained');
+    });
+
+    it('ends the change where its index was deleted meanwhile: nothing would ever end it', async () => {
+      await fleet.store.beginRollback('m1');
+      await fleet.confirmAll(await fleet.append('books', { kind: 'indexDeletion' }));
+      await end('back');
+      const change = await fleet.store.readChange('change-m1');
+      expect(change?.status).toBe('rolled-back');
+      expect(change?.finishedAt).not.toBeNull();
+      expect(await stateOfA()).toBe('active');
+    });
   });
 
   it('that is given up leaves everything as it was', async () => {

@@ -38,6 +38,23 @@ export async function endCopy(tx: Tx, moveId: string, attempt: number): Promise<
 }
 
 /**
+ * A replica is about to be deleted: moves of other replicas of its shard that still copy from it, or are compared with
+ * it, would take what is left of it for the whole. They begin again from another one; a verified one needs it no more.
+ */
+export async function spoilReaders(
+  tx: Tx,
+  replica: { incarnation: number; shard: number; node: NodeId },
+  cause: string,
+): Promise<void> {
+  await tx.run(
+    `UPDATE moves SET spoiled = ? WHERE copy_from = ? AND incarnation = ? AND shard = ? AND flipped_epoch IS NULL
+       AND finished_at IS NULL AND EXISTS (SELECT 1 FROM replicas r WHERE r.move_id = moves.id
+         AND r.node = moves.target_node AND r.state IN ('copying', 'joined'))`,
+    [cause, replica.node, replica.incarnation, replica.shard],
+  );
+}
+
+/**
  * A node has lost what it held, or holds something else than was promised: what was copied from it is worth nothing.
  * Only where another replica can be read: what a lost one has left elsewhere must not be cleared away.
  */

@@ -4,7 +4,7 @@ import type { NodeId } from '../../core/topology.js';
 import { StateConflict } from '../store.js';
 import type { MoveRow } from '../store-changes.js';
 import { bumpEpoch } from './cluster.js';
-import { readCopy } from './copies.js';
+import { readCopy, spoilReaders } from './copies.js';
 import { isoTime, one, type Tx } from './driver.js';
 import { refuseDrop, retainSurplus } from './drops.js';
 import { dropWaitingControls, readMove, readReplica, requireMove } from './moves.js';
@@ -95,8 +95,8 @@ async function awaitReplica(tx: Tx, move: MoveRow): Promise<void> {
 const ROLLING_BACK: ReadonlySet<string> = new Set(['rollback-verify', 'rollback-flip']);
 
 /**
- * Commits `deleting`, so that no later step can make the replica readable again. Refused while a proxy may still
- * read it, or a drop would leave too few. True also when it was committed before. Throws while the move is being
+ * Commits `deleting`, so that no later step can make the replica readable again, nor copy from it. Refused while a proxy
+ * may still read it, or a drop would leave too few. True also when it was committed before. Throws while the move is being
  * rolled back.
  */
 export async function beginDelete(
@@ -120,6 +120,8 @@ export async function beginDelete(
   if (isPlaceWanted && !(await hasWellReplica(tx, move, node))) return false;
   if (!isPlaceWanted && move.kind === 'drop' && (await refuseDrop(tx, move)) !== null) return false;
   await dropWaitingControls(tx, moveId);
+  const { incarnation, shard } = move;
+  await spoilReaders(tx, { incarnation, shard, node }, `the replica on ${node} goes with move ${moveId}`);
   await tx.run(
     `UPDATE replicas SET state = 'deleting', held_position = NULL, awaited = 0
      WHERE incarnation = ? AND shard = ? AND node = ?`,

@@ -3,8 +3,12 @@ import Database from 'libsql';
 import { nameStoreFailure } from '../store-failure.js';
 import type { Row, SqlDriver, SqlValue, Tx, TxMode } from './driver.js';
 
+type Values = (SqlValue | ArrayBuffer)[];
+
 interface Statement {
-  all(params: readonly SqlValue[]): Row[];
+  raw(): unknown;
+  columns(): { name: string }[];
+  all(params: readonly SqlValue[]): Values[];
   run(params: readonly SqlValue[]): { changes: number };
 }
 
@@ -32,12 +36,26 @@ export function openLibsql(
     return statement;
   };
 
+  // Rows come as arrays: objects cost the binding twice the time, and have a hidden `_metadata`.
+  const columns = new WeakMap<Statement, string[]>();
+  const all = (sql: string, params: readonly SqlValue[]): Row[] => {
+    const statement = prepare(sql);
+    let names = columns.get(statement);
+    if (names === undefined) statement.raw();
+    const rows = statement.all(params.map(toDriver));
+    // Another number of columns: the schema has been changed since.
+    if (names === undefined || (rows.length > 0 && rows[0]!.length !== names.length)) {
+      names = statement.columns().map(({ name }) => name);
+      columns.set(statement, names);
+    }
+    return rows.map((values) => toRow(names, values));
+  };
+
   const run = async <T>(mode: TxMode, work: (tx: Tx) => Promise<T>): Promise<T> => {
     database.exec(mode === 'read' ? 'BEGIN' : 'BEGIN IMMEDIATE');
     const tx: Tx = {
       nowMs: clock(),
-      all: async <R>(sql: string, params: readonly SqlValue[] = []) =>
-        prepare(sql).all(params.map(toDriver)).map(fromDriver) as R[],
+      all: async <R>(sql: string, params: readonly SqlValue[] = []) => all(sql, params) as R[],
       run: async (sql, params = []) => prepare(sql).run(params.map(toDriver)).changes,
     };
     try {
@@ -77,11 +95,10 @@ function toDriver(value: SqlValue): SqlValue {
     : value;
 }
 
-/** Blobs arrive as ArrayBuffer, and rows with a hidden `_metadata`. */
-function fromDriver(row: Row): Row {
-  for (const key of Object.keys(row)) {
-    const value = row[key] as unknown;
-    if (value instanceof ArrayBuffer) row[key] = new Uint8Array(value);
-  }
+/** Blobs arrive as ArrayBuffer. */
+function toRow(names: readonly string[], values: Values): Row {
+  const row: Row = {};
+  for (const [at, value] of values.entries())
+    row[names[at]!] = value instanceof ArrayBuffer ? new Uint8Array(value) : value;
   return row;
 }

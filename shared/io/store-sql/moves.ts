@@ -75,7 +75,7 @@ export async function readLatestChange(tx: Tx): Promise<ChangeRow | null> {
 
 /** What has ended stays so: a step that wakes late must not bring a change back that was given up meanwhile. */
 export async function setChangeStatus(tx: Tx, id: string, status: ChangeStatus): Promise<void> {
-  const over = status === 'done' || status === 'failed' || status === 'aborted';
+  const over = ['done', 'failed', 'aborted', 'rolled-back'].includes(status);
   await tx.run('UPDATE changes SET status = ?, finished_at = ? WHERE id = ? AND finished_at IS NULL', [
     status,
     over ? isoTime(tx.nowMs) : null,
