@@ -33,6 +33,8 @@ export interface Trap {
   point: string;
   count: number;
   stopMs: number | null;
+  /** Only the step is late; what else its process does goes on. */
+  lateMs?: number;
   /** The node that came last is slow for so long from then on. */
   slowMs?: number;
 }
@@ -246,8 +248,10 @@ export class World {
     trap.count -= 1;
     if (trap.count > 0) return null;
     this.traps.splice(this.traps.indexOf(trap), 1);
-    this.say(`${process.name} ${trap.stopMs === null ? 'dies' : `stops for ${trap.stopMs} ms`} at ${point}`);
+    const what = trap.stopMs === null ? 'dies' : `stops for ${trap.stopMs} ms`;
+    this.say(`${process.name} ${trap.lateMs === undefined ? what : `is ${trap.lateMs} ms late`} at ${point}`);
     if (trap.slowMs !== undefined) this.slowDown([...this.nodes.values()].at(-1)!, 60, trap.slowMs);
+    if (trap.lateMs !== undefined) return process.sleep(trap.lateMs);
     if (trap.stopMs === null) this.killAny(process);
     else process.stop(trap.stopMs);
     return process.sleep(0);
