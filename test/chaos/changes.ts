@@ -83,7 +83,7 @@ function listChoices(topology: Topology, fleet: ChaosFleet, random: Random): Cho
     {
       weight: 2,
       make: async () => {
-        const { id } = await fleet.cluster.spawnNode();
+        const { id } = await fleet.takeNode();
         const body = fleet.nodeInput(id);
         return {
           kind: 'replace',
@@ -99,7 +99,7 @@ function listChoices(topology: Topology, fleet: ChaosFleet, random: Random): Cho
     choices.push({
       weight: 4,
       make: async () => {
-        const { id } = await fleet.cluster.spawnNode();
+        const { id } = await fleet.takeNode();
         return {
           kind: 'add',
           method: 'POST',

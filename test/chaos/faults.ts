@@ -19,6 +19,8 @@ export type Fault = (typeof FAULTS)[number];
 export interface FaultRecord {
   fault: Fault;
   victim: string;
+  /** Whether the change was still going on when the fault came. */
+  isWithin: boolean;
   /** From the fault until a write was accepted, and until its task had succeeded. */
   acceptedMs: number;
   succeededMs: number;
@@ -28,7 +30,7 @@ export interface FaultRecord {
 }
 
 export interface Struck {
-  record: FaultRecord;
+  record: Omit<FaultRecord, 'isWithin'>;
   /** Resolves when what was killed is there again, or its replacement is. */
   mended: Promise<unknown>;
 }
@@ -98,12 +100,12 @@ export async function strike(
     case 'stop proxy':
       // Longer than its lease and its grace.
       return measured(
-        () => stopFor(7_000 + random.below(6_000), true),
+        () => stopFor(6_000 + random.below(4_000), true),
         async () => undefined,
       );
     case 'stop node':
       return measured(
-        () => stopFor(2_000 + random.below(6_000), false),
+        () => stopFor(2_000 + random.below(4_000), false),
         async () => undefined,
       );
   }

@@ -7,6 +7,7 @@ import type { Topology } from '../../shared/core/topology.js';
 import { startTemporal, type TemporalServer } from '../../shared/io/temporal-server.js';
 import { createRandom } from '../../up/tour/random.js';
 import { Cluster } from '../support/cluster.js';
+import type { NodeProcess } from '../support/node-process.js';
 import { ChaosClient } from './client.js';
 
 export interface FleetSize {
@@ -18,7 +19,7 @@ export interface FleetSize {
 }
 
 export interface ChangeView {
-  change: { id: string; status: string } | null;
+  change: { id: string; kind: string; status: string; plannedAt: string | null } | null;
   error?: string | null;
   moves: { id: string; phase: string }[];
 }
@@ -35,6 +36,7 @@ export class ChaosFleet {
   readonly workers = new Set<string>();
   readonly admin: ChaosClient;
   private nextName = 1;
+  private spare: Promise<NodeProcess> | null = null;
 
   private constructor(
     readonly cluster: Cluster,
@@ -82,6 +84,14 @@ export class ChaosFleet {
     await this.cluster.startWorker(name);
     this.workers.add(name);
     return name;
+  }
+
+  /** A node that runs and does not belong to the fleet yet; the next one starts meanwhile. */
+  async takeNode(): Promise<NodeProcess> {
+    const node = await (this.spare ?? this.cluster.spawnNode());
+    this.spare = this.cluster.spawnNode();
+    this.spare.catch(() => {}); // thrown where it is taken
+    return node;
   }
 
   /** Kills Temporal at once and starts it again, with its data, on the same port. */
@@ -171,6 +181,7 @@ export class ChaosFleet {
   }
 
   async stop(): Promise<void> {
+    await this.spare?.catch(() => {});
     await this.cluster.stop();
     await this.temporal.stop();
     rmSync(this.temporalDir, { recursive: true, force: true, maxRetries: 3 });

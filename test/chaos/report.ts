@@ -9,6 +9,10 @@ export function describeRun(report: ChaosReport, nodes: string): string {
     ['nodes', nodes],
     ['seed, minutes', `${report.seed}, ${report.minutes.toFixed(1)}`],
     ['changes, each with a fault', `${total}: ${counts(report.changes)}`],
+    [
+      'faults after the end of their change',
+      String(report.faults.filter(({ isWithin }) => !isWithin).length),
+    ],
     ['ended otherwise than done', String(report.unfinished.length)],
     [
       'writes',

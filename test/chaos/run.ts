@@ -71,6 +71,8 @@ class ChaosRun {
   private readonly searcher: ChaosSearcher;
   private readonly clients;
   private readonly begun = performance.now();
+  /** What replaces the last victim of each sort: it may come while the next change has begun. */
+  private readonly mending = new Map<string, Promise<unknown>>();
   /** Nodes whose change takes them out of the fleet, perhaps only when its retention ends. */
   private readonly leaving = new Set<string>();
   private isWriting = false;
@@ -181,13 +183,19 @@ class ChaosRun {
     const fault = options.faults[(count - 1) % options.faults.length]!;
     this.where = `change ${count}, ${kind} with "${fault}"`;
     const lap = stopwatch();
-    await this.waitForMoment(changeId);
+    const victims = fault.split(' ')[1]!;
+    await this.mending.get(victims); // another of them must be there
+    const isWithin = await this.waitForMoment(changeId);
     const reached = lap();
     const faultyBefore = this.searcher.faulty();
     const { record, mended } = await strike(fault, fleet, random, this.searcher, this.probe);
-    report.faults.push(record);
+    report.faults.push({ ...record, isWithin });
     const struck = lap();
-    const [{ status, error }] = await Promise.all([fleet.waitForChange(changeId), mended]);
+    this.mending.set(victims, mended);
+    mended.catch(() => {}); // thrown where it is awaited
+    const { status, error } = await fleet.waitForChange(changeId);
+    // A change may end without a node; but it may not be taken for one that has left.
+    if (fault === 'kill node') await mended;
     const ended = lap();
     report.changes[kind] = (report.changes[kind] ?? 0) + 1;
     if (['failed', 'aborted'].includes(status))
@@ -195,7 +203,7 @@ class ChaosRun {
     await fleet.waitForRedundancy();
     const faulty = this.searcher.faulty() - faultyBefore;
     options.say(
-      `${count}: ${kind} met "${fault}" (${record.victim}), ${status}; a write was ` +
+      `${count}: ${kind} met "${fault}" (${record.victim})${isWithin ? '' : ' AFTER ITS END'}, ${status}; a write was ` +
         `accepted after ${seconds(record.acceptedMs)}, succeeded after ${seconds(record.succeededMs)}` +
         `${faulty > 0 ? `; ${faulty} SEARCHES WERE NOT ANSWERED AS THEY SHOULD` : ''}; ` +
         `took ${reached} + ${struck} + ${ended} + ${lap()} (moment, fault, end, redundancy)`,
@@ -203,14 +211,19 @@ class ChaosRun {
     return status;
   }
 
-  /** A fault comes when a random share of the moves is done: at a state of the change, not at a time. */
-  private async waitForMoment(changeId: string): Promise<void> {
+  /**
+   * A fault comes when a random share of the moves is done: at a state of the change, not at a time; at once where there
+   * are none. Answers whether the change goes on.
+   */
+  private async waitForMoment(changeId: string): Promise<boolean> {
     const share = this.random.below(100) / 100;
-    await this.fleet.until(`moves of change ${changeId}`, async () => {
+    return this.fleet.until(`moves of change ${changeId}`, async () => {
       const { change, moves } = await this.fleet.viewChange(changeId);
-      if (ENDED.has(change?.status ?? '')) return true;
+      if (ENDED.has(change?.status ?? '')) return false;
+      const { kind, plannedAt } = change!;
+      if (kind === 'rollback') return true; // its moves are those of the change that it takes back
       const done = moves.filter(({ phase }) => phase === 'done').length;
-      return moves.length > 0 && done >= Math.floor(share * moves.length) ? true : null;
+      return plannedAt !== null && done >= Math.floor(share * moves.length) ? true : null;
     });
   }
 
@@ -268,7 +281,7 @@ class ChaosRun {
     this.where = `the look after ${report.faults.length} changes`;
     const lap = stopwatch();
     this.isWriting = false;
-    await Promise.all(this.loops);
+    await Promise.all([...this.loops, ...this.mending.values()]);
     await fleet.until('all tasks to end', async () => {
       const open = await fleet.admin.ask('GET', '/tasks?statuses=enqueued,processing&limit=1');
       return (open.body as { total: number }).total === 0 ? true : null;
