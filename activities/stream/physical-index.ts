@@ -215,6 +215,8 @@ export async function fenceNode(context: StreamContext): Promise<void> {
         context.indexes.delete(incarnation);
         break;
       }
+      // A sleeper that was replaced must not take the name away that its successor works with.
+      await context.store.setUnclean(context.node, context.generation, true);
       const fence = Math.max(fenceOf(index.name, index.uid, incarnation) ?? 0, present.at(-1)!.fence!) + 1;
       const next = physicalName(index.uid, incarnation, fence);
       try {

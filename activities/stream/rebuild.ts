@@ -4,23 +4,40 @@
 import type { NodeId, TopologyIndex } from '../../shared/core/topology.js';
 import type { LostShard } from '../../shared/io/store-losses.js';
 import { claimNode, obtainDataKey, readClaim } from '../claim.js';
-import { NodeLost, type StreamContext } from './context.js';
+import { NodeLost, NodeTrouble, type StreamContext } from './context.js';
 import { ensureIndex, fenceOf, listIndexes } from './physical-index.js';
 
-/** Throws NodeLost when the node has lost what it held while nothing was sent to it. */
+/**
+ * Throws NodeLost when the node has lost what it held while nothing was sent to it, and NodeTrouble when an index has been
+ * renamed: the stream must fence it.
+ */
 export async function checkContent(context: StreamContext): Promise<void> {
-  const reason = (await requireOwn(context)) ? await findLoss(context, false) : UNCLAIMED;
-  if (reason !== null) throw new NodeLost(context.node, reason);
+  const found = (await requireOwn(context)) ? await findLoss(context) : UNCLAIMED;
+  if (found.loss !== null) throw new NodeLost(context.node, found.loss);
+  if (found.renamed !== null)
+    throw new NodeTrouble(context.node, 'index_not_found', `index ${found.renamed} has been renamed`);
 }
 
-const UNCLAIMED = 'bears no claim: it was wiped or replaced';
+interface Content {
+  /** Why the node does not have what its stream has confirmed, or null. */
+  loss: string | null;
+  /** An index that has another name than its stream knows: whoever fenced it had died or been replaced before it said so. */
+  renamed: string | null;
+}
 
-/** Makes sure that the node is this fleet's and has what it should; builds it anew where it has lost it. */
-export async function requireContent(context: StreamContext, unclean: boolean): Promise<void> {
+const UNCLAIMED: Content = { loss: 'bears no claim: it was wiped or replaced', renamed: null };
+
+/**
+ * Makes sure that the node is this fleet's and has what it should; builds it anew where it has lost it. Answers whether an
+ * index has been renamed, so that the node must be fenced.
+ */
+export async function requireContent(context: StreamContext): Promise<boolean> {
   const isClaimed = await requireOwn(context);
   const known = await context.store.readLoss(context.node);
-  const reason = known?.reason ?? (isClaimed ? await findLoss(context, unclean) : UNCLAIMED);
-  if (reason !== null) await rebuildNode(context, reason);
+  const { loss, renamed } =
+    known !== null ? { loss: known.reason, renamed: null } : isClaimed ? await findLoss(context) : UNCLAIMED;
+  if (loss !== null) await rebuildNode(context, loss);
+  return renamed !== null;
 }
 
 /**
@@ -48,8 +65,7 @@ async function requireOwn(context: StreamContext): Promise<boolean> {
   );
 }
 
-/** Why the node does not have what its stream has confirmed, or null. */
-async function findLoss(context: StreamContext, unclean: boolean): Promise<string | null> {
+async function findLoss(context: StreamContext): Promise<Content> {
   const streams = await context.store.readStreams();
   const own = streams.find((stream) => stream.node === context.node);
   const confirmed = Math.max(own?.lastTaskUid ?? -1, context.lastTaskUid ?? -1);
@@ -61,23 +77,30 @@ async function findLoss(context: StreamContext, unclean: boolean): Promise<strin
     });
     const newest = results[0]?.uid ?? -1;
     if (newest < confirmed)
-      return `knows no task after ${newest}, but has confirmed task ${confirmed}: it was restored from a backup`;
+      return lost(
+        `knows no task after ${newest}, but has confirmed task ${confirmed}: it was restored from a backup`,
+      );
     context.lastTaskUid = confirmed;
   }
+  let renamed: string | null = null;
   const present = (await listIndexes(context)).map(({ uid }) => uid);
   for (const index of await recordedIndexes(context)) {
     // Its deletion may have been carried out and not recorded.
     if (index.deletedSeq !== null) continue;
     const name = index.physicalNames[context.node]!;
-    // Whoever renamed it to fence may have died before the new name was recorded.
-    const isThere = unclean
-      ? present.some((uid) => fenceOf(uid, index.uid, index.incarnation) !== null)
-      : present.includes(name);
-    if (!isThere)
-      return `has lost the index ${index.uid} (${name} is missing): it was wiped or restored from elsewhere`;
+    if (present.includes(name)) continue;
+    // Also after a hand-over in order: a holder that was replaced may wake and fence. Only names of before are lost ones.
+    const fence = (uid: string) => fenceOf(uid, index.uid, index.incarnation) ?? -1;
+    if (!present.some((uid) => fence(uid) > fence(name)))
+      return lost(
+        `has lost the index ${index.uid} (${name} is missing): it was wiped or restored from elsewhere`,
+      );
+    renamed = name;
   }
-  return null;
+  return { loss: null, renamed };
 }
+
+const lost = (loss: string): Content => ({ loss, renamed: null });
 
 async function recordedIndexes(context: StreamContext): Promise<TopologyIndex[]> {
   const { indexes } = await context.store.readTopology();

@@ -70,9 +70,9 @@ export async function runStream(deps: ActivityDeps, run: StreamRun): Promise<'ov
 
 async function prepare(context: StreamContext, unclean: boolean): Promise<void> {
   context.client = await context.nodes.client(context.node);
-  await requireContent(context, unclean);
+  const isRenamed = await requireContent(context);
   await loadIndexes(context);
-  if (unclean) {
+  if (unclean || isRenamed) {
     // A death between the renaming and its record must not look like a clean node without its index.
     await context.store.setUnclean(context.node, context.generation, true);
     await fenceNode(context);

@@ -164,6 +164,24 @@ describe('a takeover', () => {
     expect(await fleet.documents('a', 'books')).toEqual([{ id: 9 }]);
   });
 
+  it('finds the index that a sleeper has renamed after a hand-over in order, and has lost nothing', async () => {
+    await fleet.finish(await fleet.write('books', 1, [{ id: 9 }]));
+    await fleet.stopStreams();
+    const name = (await fleet.index('books')).physicalNames.a!;
+    const client = fleet.admin('a');
+    const uid = name.replace(/\d+$/, (fence) => String(Number(fence) + 1));
+    const body = JSON.stringify({ uid });
+    await client.waitTask(
+      await client.enqueue({ method: 'PATCH', path: `/indexes/${name}`, body, admin: true }),
+    );
+    await client.close();
+    fleet.stream('a');
+    fleet.stream('b');
+    expect(await fleet.finish(await fleet.write('books', 1, [{ id: 10 }]))).toBe('succeeded');
+    expect(await fleet.documents('a', 'books')).toEqual([{ id: 10 }, { id: 9 }]);
+    expect((await fleet.index('books')).shards.flat().every(({ state }) => state === 'in-sync')).toBe(true);
+  });
+
   it('says that its node is well again, though nothing is to be delivered', async () => {
     const { running, url } = fleet.engines.get('a')!;
     await fleet.stopStreams();
