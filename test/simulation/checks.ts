@@ -15,7 +15,7 @@ export async function judgeStep(world: World): Promise<void> {
   }>(
     `SELECT i.uid, i.incarnation, r.shard, i.replication_factor AS factor,
        SUM(r.state = 'in-sync') AS readable,
-       SUM(r.state IN ('in-sync', 'retained') OR (r.state = 'joined' AND r.move_id IS NULL)) AS copies,
+       SUM(r.state = 'in-sync' OR (r.state = 'joined' AND r.move_id IS NULL)) AS copies,
        SUM(r.move_id LIKE 'diverged/%') AS diverged
      FROM replicas r JOIN indexes i ON i.incarnation = r.incarnation
      GROUP BY i.uid, r.incarnation, r.shard, i.replication_factor`,
