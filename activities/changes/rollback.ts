@@ -1,5 +1,6 @@
 // A rollback as a change of its own: which moves it takes back, and what becomes of the nodes.
 import { editsOf, releasedNodes } from '../../shared/core/change-edits.js';
+import { describeNoWayBack } from '../../shared/core/rollback-refusal.js';
 import type { ValidatedChange } from '../../workflows/messages.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
@@ -27,10 +28,12 @@ export async function requireRollback(
       'InvalidInput',
       `change ${changeId} removes a node, which cannot keep one shard: roll the whole change back`,
     );
-  if ((await store.readRetention(changeId)).sources === 0)
+  const { sources } = await store.readRetention(changeId);
+  if (sources === 0 || move?.sourceNode === null)
     throw finalFailure(
       'InvalidInput',
-      `change ${changeId} keeps no source any more, so that nothing of it can be rolled back`,
+      `${move === null ? `change ${changeId}` : `move ${move.id}`} cannot be rolled back: ` +
+        describeNoWayBack(move === null ? await store.listMoves(changeId) : [move]),
     );
   return { changeId, moveId };
 }

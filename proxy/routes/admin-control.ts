@@ -1,6 +1,7 @@
 // The admin API of a change that runs or has run: decisions about it, the way back, and the record of both.
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../../shared/core/errors.js';
+import { describeNoWayBack } from '../../shared/core/rollback-refusal.js';
 import { CHANGE_ACTIONS } from '../../shared/io/changes.js';
 import { type ChangeRow, OPEN_CHANGES } from '../../shared/io/store-changes.js';
 import type { MoveSelection } from '../../shared/io/store-control.js';
@@ -102,12 +103,12 @@ export function registerControlRoutes(admin: FastifyInstance, ctx: AdminContext)
   async function requireRetained(change: ChangeRow, moveId: string | null): Promise<void> {
     const { sources } = await store.readRetention(change.id);
     const move = moveId === null ? null : await store.readMove(moveId);
-    const isKept = move === null ? sources > 0 : move.phase === 'retain';
+    const isKept = move === null ? sources > 0 : move.phase === 'retain' && move.sourceNode !== null;
     if (isKept) return;
     throw new ApiError(
       'miroir_invalid_change',
       `${moveId === null ? `Change \`${change.id}\`` : `Move \`${moveId}\``} cannot be rolled back: ` +
-        'no source of it is kept any more. Make the opposite change instead; `--retention` says how long sources are kept.',
+        describeNoWayBack(move === null ? await store.listMoves(change.id) : [move]),
     );
   }
 

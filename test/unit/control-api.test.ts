@@ -30,7 +30,10 @@ async function ctl(...args: string[]) {
 }
 
 /** A change whose one move has flipped from a to c, its source kept for an hour. */
-async function retained(status: 'retaining' | 'running' = 'retaining'): Promise<void> {
+async function retained(
+  status: 'retaining' | 'running' = 'retaining',
+  sourceNode: string | null = 'a',
+): Promise<void> {
   const { store } = server;
   const { epoch } = await store.readTopology();
   const createIndex = { epoch, primaryKey: 'id', assignment: [['a', 'b']] };
@@ -45,7 +48,7 @@ async function retained(status: 'retaining' | 'running' = 'retaining'): Promise<
   await store.openChange({ id: 'c1', kind: 'rebalance', input: {}, runId: 'c1' });
   const { indexes } = await store.readTopology();
   const { incarnation } = indexes[0]!;
-  const move = { indexUid: 'books', incarnation, shard: 0, sourceNode: 'a', copyFrom: 'a', targetNode: 'c' };
+  const move = { indexUid: 'books', incarnation, shard: 0, sourceNode, copyFrom: 'a', targetNode: 'c' };
   const planned = await store.planMoves('c1', await store.readEpoch(), [{ id: 'm1', ...move }], 0);
   if (!planned) throw new Error('not planned');
   const { attempt } = await store.holdReplica('m1');
@@ -151,6 +154,17 @@ describe('the way back', () => {
       const answer = await call('POST', '/rebalance/rollback', body);
       expect([answer.status, answer.body.code]).toEqual([400, 'miroir_invalid_change']);
       expect(answer.body.message).toContain('no source of it is kept any more');
+    }
+    expect(server.changes.started).toEqual([]);
+  });
+
+  it('is not there where replicas were only added, and says what to do instead', async () => {
+    await retained('retaining', null);
+    for (const body of [{ changeId: 'c1' }, { moveId: 'm1' }]) {
+      const answer = await call('POST', '/rebalance/rollback', body);
+      expect([answer.status, answer.body.code]).toEqual([400, 'miroir_invalid_change']);
+      expect(answer.body.message).toContain('took none away');
+      expect(answer.body.message).toContain('the replication factor as it was');
     }
     expect(server.changes.started).toEqual([]);
   });
