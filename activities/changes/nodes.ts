@@ -35,8 +35,10 @@ export async function addNodes(
       const owner = await claimNode(client, { clusterId: topology.clusterId, node: node.id });
       requireOwn(node, topology.clusterId, owner);
       const dataKey = await obtainDataKey(client);
+      await deps.faults.reach('nodes.claimed');
       await deps.store.addNode(node, { adminKey, dataKey }, `change ${changeId} adds node ${node.id}`);
     });
+    await deps.faults.reach('nodes.added');
   }
 }
 
@@ -154,6 +156,7 @@ export async function releaseNodes(
     const client = await deps.nodes.client(id);
     const names = topology.indexes.flatMap((index) => index.physicalNames[id] ?? []);
     await deps.store.removeNode(id, `change ${changeId} removes node ${id}`);
+    await deps.faults.reach('nodes.removed');
     try {
       for (const name of names)
         await client.request({ method: 'DELETE', path: `/indexes/${name}`, admin: true });

@@ -43,6 +43,7 @@ export async function planChange(
     );
     const documents = moves.reduce((sum, move) => sum + (move.plannedDocuments ?? 0), 0);
     await deps.store.planMoves(change.changeId, topology.epoch, moves, documents, predictionOf(report));
+    await deps.faults.reach('plan.saved');
     await beat.sleep(20);
   }
 }

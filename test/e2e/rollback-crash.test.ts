@@ -2,24 +2,14 @@
 // lost, no answer misses a document, and every shard is where it was before the change.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useCluster } from '../support/cluster.js';
+import { CALM_PROXY, ROLLBACK_POINTS } from '../support/crash-points.js';
 import { expectWhole, Traffic } from '../support/traffic.js';
 
 const SHARDS = 4;
 
-const POINTS = [
-  'rollback.begun',
-  'rollback.compared',
-  'rollback.verified',
-  'rollback.flip',
-  'rollback.flipped',
-  'rollback.acknowledged',
-  'delete.committed',
-  'delete.deleted',
-];
-
 // control.test.ts has one of them in every run.
 describe.runIf(process.env.MIROIR_TEST_FULL)('a worker that dies in a rollback', () => {
-  const cluster = useCluster({ nodes: 3, replicationFactor: 2, shardCount: SHARDS });
+  const cluster = useCluster({ nodes: 3, replicationFactor: 2, shardCount: SHARDS, env: CALM_PROXY });
   let traffic: Traffic;
   let worker = 'worker';
   beforeAll(async () => {
@@ -31,7 +21,7 @@ describe.runIf(process.env.MIROIR_TEST_FULL)('a worker that dies in a rollback',
     await traffic?.close();
   });
 
-  it.each(POINTS)(
+  it.each(ROLLBACK_POINTS)(
     'at %s loses nothing',
     async (point) => {
       const c = cluster();
@@ -40,7 +30,7 @@ describe.runIf(process.env.MIROIR_TEST_FULL)('a worker that dies in a rollback',
         nodes: [{ id, url, key: masterKey }],
         retentionMs: 3_600_000,
       });
-      await c.until('a change whose sources are kept', 180_000, async () => {
+      await c.until('a change whose sources are kept', 400_000, async () => {
         const { change } = await c.admin<{ change: { status: string } }>(
           'GET',
           `/_miroir/rebalance/${added}`,
@@ -50,7 +40,7 @@ describe.runIf(process.env.MIROIR_TEST_FULL)('a worker that dies in a rollback',
       await c.kill(worker, 'SIGTERM');
       const victim = `victim-${point}`;
       await c.startWorker(victim, `${point}=kill`);
-      traffic.start(POINTS.indexOf(point) + 1);
+      traffic.start(ROLLBACK_POINTS.indexOf(point) + 1);
       const { changeId } = await c.admin<{ changeId: string }>('POST', '/_miroir/rebalance/rollback', {
         changeId: added,
       });
@@ -69,6 +59,6 @@ describe.runIf(process.env.MIROIR_TEST_FULL)('a worker that dies in a rollback',
       expect(nodes.find((node) => node.id === id)).toMatchObject({ state: 'drained', replicas: {} });
       await c.removeNode(id, { retentionMs: 0 });
     },
-    600_000,
+    1_500_000,
   );
 });

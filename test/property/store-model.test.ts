@@ -206,9 +206,10 @@ function readableIn(topology: Topology): string[][] {
 }
 
 // A transaction on a server takes longer; the rules are the same SQL.
-const RUNS = process.env.MIROIR_TEST_FULL ? 400 : inject('postgresUrl') ? 8 : 40;
+const isFull = Boolean(process.env.MIROIR_TEST_FULL);
+const RUNS = inject('postgresUrl') ? (isFull ? 60 : 8) : isFull ? 400 : 40;
 
-it('keeps its promises in every interleaving', { timeout: 300_000 }, async () => {
+it('keeps its promises in every interleaving', { timeout: isFull ? 1_800_000 : 300_000 }, async () => {
   const steps = fc.array(step, { minLength: 10, maxLength: 45 });
   await fc.assert(
     fc.asyncProperty(steps, async (all) => {

@@ -73,7 +73,15 @@ export interface AdminServer {
   verifications: RecordedVerifications;
   /** Nodes that the proxy believes to be down. */
   down: Set<string>;
+  /** One request to the admin API. */
+  // biome-ignore lint/suspicious/noExplicitAny: answers of every shape
+  call(method: string, path: string, body?: unknown): Promise<{ status: number; body: any }>;
   close(): Promise<void>;
+}
+
+/** Nodes of these names that nobody listens at. */
+export function silentNodes(...ids: string[]): NodeInput[] {
+  return ids.map((id) => ({ id, url: `http://${id}.test:7700` }));
 }
 
 export async function startAdminServer(
@@ -118,12 +126,21 @@ export async function startAdminServer(
   ]);
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
     store,
     changes,
     verifications,
     down,
+    async call(method, path, body) {
+      const answer = await fetch(`${url}/_miroir${path}`, {
+        method,
+        headers: body === undefined ? {} : { 'content-type': 'application/json' },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+      return { status: answer.status, body: await answer.json() };
+    },
     async close() {
       await app.close();
       await idle.close();

@@ -5,10 +5,10 @@ import { activeNodes } from '../../shared/core/change-edits.js';
 import { placeShards } from '../../shared/core/placement.js';
 import type { PlanReport } from '../../shared/core/plan-report.js';
 import { loadHash } from '../../shared/io/hash.js';
-import { type AdminServer, startAdminServer } from '../support/admin-server.js';
+import { type AdminServer, silentNodes, startAdminServer } from '../support/admin-server.js';
 import { appendInput } from '../support/append-input.js';
 
-const nodes = ['n1', 'n2', 'n3'].map((id) => ({ id, url: `http://${id}.test:7700` }));
+const nodes = silentNodes('n1', 'n2', 'n3');
 const n4 = { id: 'n4', url: 'http://n4.test:7700' };
 
 let server: AdminServer;
@@ -27,15 +27,7 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
-async function call(method: string, path: string, body?: unknown) {
-  const answer = await fetch(`${server.url}/_miroir${path}`, {
-    method,
-    headers: body === undefined ? {} : { 'content-type': 'application/json' },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  // biome-ignore lint/suspicious/noExplicitAny: answers of every shape
-  return { status: answer.status, body: (await answer.json()) as any };
-}
+const call: AdminServer['call'] = (...request) => server.call(...request);
 
 async function ctl(...args: string[]) {
   let stdout = '';

@@ -1,22 +1,13 @@
 // The admin API's verifications, and an operator's word on what a node has lost.
 import { afterEach, describe, expect, it } from 'vitest';
-import type { NodeInput } from '../../shared/io/store.js';
-import { type AdminServer, startAdminServer } from '../support/admin-server.js';
+import { type AdminServer, silentNodes, startAdminServer } from '../support/admin-server.js';
 
-const nodes: NodeInput[] = ['n1', 'n2', 'n3'].map((id) => ({ id, url: `http://${id}.test:7700` }));
+const nodes = silentNodes('n1', 'n2', 'n3');
 
 let server: AdminServer;
 afterEach(() => server.close());
 
-async function call(method: string, path: string, body?: unknown) {
-  const answer = await fetch(`${server.url}/_miroir${path}`, {
-    method,
-    headers: body === undefined ? {} : { 'content-type': 'application/json' },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  // biome-ignore lint/suspicious/noExplicitAny: tests read many shapes
-  return { status: answer.status, body: (await answer.json()) as any };
-}
+const call: AdminServer['call'] = (...request) => server.call(...request);
 
 describe('verifications', () => {
   it('are started with what was asked for, shown, and ended', async () => {

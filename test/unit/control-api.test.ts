@@ -2,11 +2,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EXIT } from '../../ctl/exit.js';
 import { runCtl } from '../../ctl/program.js';
-import { type AdminServer, startAdminServer } from '../support/admin-server.js';
+import { type AdminServer, silentNodes, startAdminServer } from '../support/admin-server.js';
 import { appendInput } from '../support/append-input.js';
 import { fakeTerminal } from '../support/terminal.js';
 
-const nodes = ['a', 'b', 'c'].map((id) => ({ id, url: `http://${id}.test:7700` }));
+const nodes = silentNodes('a', 'b', 'c');
 
 let server: AdminServer;
 beforeEach(async () => {
@@ -14,14 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
-async function call(method: string, path: string, body?: unknown) {
-  const answer = await fetch(`${server.url}/_miroir${path}`, {
-    method,
-    headers: body === undefined ? {} : { 'content-type': 'application/json' },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  return { status: answer.status, body: (await answer.json()) as Record<string, never> };
-}
+const call: AdminServer['call'] = (...request) => server.call(...request);
 
 async function ctl(...args: string[]) {
   const terminal = fakeTerminal({});
