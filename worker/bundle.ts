@@ -7,6 +7,12 @@ import { bundleWorkflowCode, DefaultLogger, type WorkerOptions } from '@temporal
 const BUNDLE = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
 const WORKFLOWS = fileURLToPath(new URL('../workflows/index.js', import.meta.url));
 
+/**
+ * How long one step of workflow code may take. The SDK's own limit of 5 s is met by a process that gets no processor for as
+ * long, and breaking off there can end it ("async hook stack has become corrupted"). Not among the SDK's typed options.
+ */
+export const WORKFLOW_CODE_LIMIT = { isolateExecutionTimeout: '60s' };
+
 /** The prebuilt bundle where there is one, else the workflows themselves, bundled at start. */
 export function loadWorkflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
   return existsSync(BUNDLE) ? { workflowBundle: { codePath: BUNDLE } } : { workflowsPath: WORKFLOWS };

@@ -16,7 +16,7 @@ import { createNodeDirectory } from '../shared/io/node-directory.js';
 import { createLogger } from '../shared/io/observe.js';
 import { openStore } from '../shared/io/open-store.js';
 import { StoreUnavailable } from '../shared/io/store-failure.js';
-import { loadWorkflows } from './bundle.js';
+import { loadWorkflows, WORKFLOW_CODE_LIMIT } from './bundle.js';
 import { connectTemporal, hasSearchAttributes } from './connection.js';
 import { keepRetention } from './retention-keeper.js';
 import { keepSchedule } from './schedule.js';
@@ -100,6 +100,7 @@ export async function runWorker(config: Config): Promise<RunningWorker> {
     taskQueue: config.taskQueue,
     activities,
     ...loadWorkflows(),
+    ...WORKFLOW_CODE_LIMIT,
     // Every node's stream holds a slot for as long as it runs.
     maxConcurrentActivityTaskExecutions: 2_000,
     maxCachedWorkflows: 200,

@@ -10,6 +10,7 @@ import {
 } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { Activities } from '../../activities/index.js';
+import { WORKFLOW_CODE_LIMIT } from '../../worker/bundle.js';
 import type { DECISIONS } from '../../workflows/decisions.js';
 import type { ChangeProgress } from '../../workflows/messages.js';
 import type { topologyChange } from '../../workflows/topology-change.js';
@@ -51,10 +52,14 @@ export class WorkflowWorker {
       taskQueue: started.taskQueue,
       activities,
       workflowBundle,
+      ...WORKFLOW_CODE_LIMIT,
       maxHeartbeatThrottleInterval: 100,
       defaultHeartbeatThrottleInterval: 100,
       shutdownForceTime: 5_000,
     });
+    // An option that the SDK's types do not know must not be lost unnoticed.
+    if (started.worker.options.isolateExecutionTimeoutMs !== 60_000)
+      throw new Error('the SDK does not take WORKFLOW_CODE_LIMIT any more');
     started.running = started.worker.run();
     return started;
   }
