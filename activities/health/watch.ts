@@ -136,8 +136,7 @@ async function decide(
   const paused = pauseHealing(topology, health);
   if (paused !== null) return { pause: paused };
   const change = await deps.store.readLatestChange();
-  const busy = whyLater(change, cause, Date.now());
-  if (busy !== null) return { pause: busy };
+  if (change !== null && OPEN_CHANGES.has(change.status)) return waitFor(change);
   const lost = lostNodes(health, []);
   const plan = planMoves({
     topology,
@@ -146,15 +145,20 @@ async function decide(
     hash: deps.hash,
   });
   if (!plan.moves.some(isHealing)) return nothingToMove(deps, need, plan.refusal, cause);
+  const pause = whyLater(change, cause, Date.now());
+  if (pause !== null) return { pause };
   return { call: { cause, lost: [...lost] } };
 }
 
-/** Changes run one at a time, and one that has just failed would fail again. */
+/** Changes run one at a time. One that heals is what is needed, unless it waits for somebody. */
+function waitFor({ kind, status }: ChangeRow): { pause?: string } {
+  if (kind === 'heal' && status === 'running') return {};
+  return { pause: `the change ${kind} is ${status}, and comes first` };
+}
+
+/** One that has just failed would fail again. */
 function whyLater(change: ChangeRow | null, cause: string, nowMs: number): string | null {
-  if (change === null) return null;
-  if (OPEN_CHANGES.has(change.status))
-    return `the change ${change.kind} is ${change.status}, and comes first`;
-  if (change.kind !== 'heal' || change.finishedAt === null) return null;
+  if (change === null || change.kind !== 'heal' || change.finishedAt === null) return null;
   const waitMs = Date.parse(change.finishedAt) + RETRY_MS - nowMs;
   const hasHelped = change.status === 'done' && change.input.cause !== cause;
   return waitMs > 0 && !hasHelped
