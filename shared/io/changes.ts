@@ -1,7 +1,7 @@
 // Starts changes of the topology and acts on the running one, through Temporal. Connects on first use: a proxy
 // starts and searches without Temporal, and hears within seconds that it is away.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client, Connection } from '@temporalio/client';
+import type { Client, Connection, WorkflowHandle } from '@temporalio/client';
 import type { ThrottleInput } from '../core/change-control.js';
 import { type ChangeRequest, describeEdits, editsOf } from '../core/change-edits.js';
 import { ApiError } from '../core/errors.js';
@@ -173,7 +173,7 @@ export class TemporalChanges implements ChangeStarter {
         return handle.executeUpdate<unknown, [DecisionDetail & { moveId?: string }]>(action, {
           args: [input],
         });
-      await handle.cancel();
+      await cancelRunning(handle);
       return 'moves before their flip are undone, those that have flipped stay';
     });
   }
@@ -295,6 +295,14 @@ export class TemporalChanges implements ChangeStarter {
         'whether the request arrived before you repeat it. Searches and writes go on meanwhile.',
     );
   }
+}
+
+/** Cancels a run; Temporal takes a cancellation of one that is over, and says nothing. */
+export async function cancelRunning(handle: Pick<WorkflowHandle, 'describe' | 'cancel'>): Promise<void> {
+  const { status } = await handle.describe();
+  if (status.name !== 'RUNNING')
+    throw new ApiError('miroir_change_not_found', 'No change of the topology is in progress.');
+  await handle.cancel();
 }
 
 function isDeadline(error: unknown, temporal: typeof import('@temporalio/client')): boolean {

@@ -1,7 +1,7 @@
 // Starts and ends verifications through Temporal, one at a time.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../core/errors.js';
-import type { TemporalChanges } from './changes.js';
+import { cancelRunning, type TemporalChanges } from './changes.js';
 import type { VerificationInput } from './store-verifications.js';
 
 export interface StartedVerification {
@@ -69,7 +69,9 @@ export class TemporalVerifications implements VerificationStarter {
 
   async abort(): Promise<void> {
     try {
-      await this.temporal.call(CALL_MS, (client) => client.workflow.getHandle(this.workflowId).cancel());
+      await this.temporal.call(CALL_MS, (client) =>
+        cancelRunning(client.workflow.getHandle(this.workflowId)),
+      );
     } catch (error) {
       if (!(error instanceof ApiError && error.code === 'miroir_change_not_found')) throw error;
       throw new ApiError('miroir_verification_not_found', 'No verification is in progress.');
