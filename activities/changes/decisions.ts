@@ -6,6 +6,7 @@ import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
 import { releaseNodes } from './nodes.js';
 import { listClosable } from './retained.js';
+import { requireNobodyLeaves } from './rollback.js';
 
 export interface Decided {
   action: string;
@@ -79,6 +80,8 @@ export function createDecisionActivities(deps: ActivityDeps) {
       const move = await store.readMove(moveId);
       if (move?.changeId !== changeId)
         throw finalFailure('Conflict', `there is no move "${moveId}" in this change`);
+      const change = await store.readChange(changeId);
+      if (change !== null) requireNobodyLeaves(change, moveId);
       if (move.phase !== 'retain')
         throw finalFailure('Conflict', `no source of move "${moveId}" is kept: it is in ${move.phase}`);
     },

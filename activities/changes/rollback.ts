@@ -1,6 +1,7 @@
 // A rollback as a change of its own: which moves it takes back, and what becomes of the nodes.
 import { editsOf, releasedNodes } from '../../shared/core/change-edits.js';
 import { describeNoWayBack } from '../../shared/core/rollback-refusal.js';
+import type { ChangeRow } from '../../shared/io/store-changes.js';
 import type { ValidatedChange } from '../../workflows/messages.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
@@ -23,11 +24,7 @@ export async function requireRollback(
   const changeId = move?.changeId ?? input.change!;
   const change = await store.readChange(changeId);
   if (change === null) throw finalFailure('InvalidInput', `there is no change "${changeId}"`);
-  if (move !== null && releasedNodes(editsOf(change.input)).length > 0)
-    throw finalFailure(
-      'InvalidInput',
-      `change ${changeId} removes a node, which cannot keep one shard: roll the whole change back`,
-    );
+  if (move !== null) requireNobodyLeaves(change, move.id);
   const { sources } = await store.readRetention(changeId);
   if (sources === 0 || move?.sourceNode === null)
     throw finalFailure(
@@ -36,6 +33,17 @@ export async function requireRollback(
         describeNoWayBack(move === null ? await store.listMoves(changeId) : [move]),
     );
   return { changeId, moveId };
+}
+
+/** A node that leaves the fleet cannot keep one shard: such a change is taken back as a whole, or not at all. */
+export function requireNobodyLeaves(change: ChangeRow, moveId: string): void {
+  const leaving = releasedNodes(editsOf(change.input));
+  if (leaving.length === 0) return;
+  throw finalFailure(
+    'InvalidInput',
+    `change ${change.id} removes ${leaving.join(', ')}, which cannot keep the shard of move ${moveId} alone: roll the ` +
+      'whole change back once it has ended',
+  );
 }
 
 /** Gives a rollback its moves, and makes nodes that were leaving members again. */

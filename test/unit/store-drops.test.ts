@@ -77,6 +77,9 @@ describe('a drop', () => {
       editsOf({ kind: 'set-replication', replication: [{ index: 'books', factor: 3 }] }),
     );
     expect(await store.beginDelete('m1', 'source')).toBe(false);
+    await store.setChangeStatus('change-m1', 'retaining');
+    fleet.nowMs += 1_000_000;
+    expect(await store.listDueRetentions(10)).toEqual([]);
     await store.reportStream('a', fleet.generations.a!, 'does not answer');
     await store.reportStream('b', fleet.generations.b!, 'does not answer');
     expect(await store.beginDelete('m1', 'source', true)).toBe(false);

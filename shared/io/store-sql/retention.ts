@@ -15,17 +15,20 @@ const OWN_DELETE_MS = 60_000;
 
 /**
  * A source is not let go while the shard's other replicas are in trouble and it is well: it may be the last good copy.
+ * What was surplus is none while more replicas are wanted than are in-sync elsewhere.
  * One on a node that does not answer cannot be deleted now.
  */
 export async function listDueRetentions(tx: Tx, limit: number): Promise<MoveRow[]> {
   const rows = await tx.all<MoveRecord>(
     `SELECT m.* FROM moves m JOIN ${LEFT_BEHIND} JOIN streams own ON own.node = r.node
-     JOIN changes c ON c.id = m.change_id
+     JOIN changes c ON c.id = m.change_id JOIN indexes i ON i.incarnation = r.incarnation
      WHERE (r.state = 'deleting' OR m.rolled_back_epoch IS NOT NULL OR m.retain_until <= ?)
        AND m.phase NOT IN ('rollback-verify', 'rollback-flip')
        AND (c.status NOT IN ${OPEN} OR m.phase = 'retain' OR (m.rolled_back_epoch IS NULL AND m.retain_until <= ?))
        AND NOT EXISTS (SELECT 1 FROM changes b WHERE b.id = m.rollback_id AND b.status IN ${OPEN})
        AND own.last_error IS NULL
+       AND (r.state = 'deleting' OR m.kind <> 'drop' OR (SELECT COUNT(*) FROM replicas o WHERE o.incarnation = r.incarnation
+         AND o.shard = r.shard AND o.node <> r.node AND o.state = 'in-sync') >= i.replication_factor)
        AND NOT EXISTS (
          SELECT 1 FROM replicas o JOIN streams s ON s.node = o.node
          WHERE o.incarnation = r.incarnation AND o.shard = r.shard AND o.node <> r.node
