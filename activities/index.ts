@@ -126,8 +126,12 @@ export function createActivities(deps: WorkerDeps) {
     },
 
     /** The nodes of a change that will not go on become ordinary members again. */
-    async abandonChange(change: ValidatedChange, status: 'aborted' | 'failed'): Promise<void> {
-      await runStep(() => abandonChange(deps, change, status));
+    async abandonChange(
+      change: ValidatedChange,
+      status: 'aborted' | 'failed',
+      reason: string | null = null,
+    ): Promise<void> {
+      await runStep(() => abandonChange(deps, change, status, reason));
     },
 
     /** `retain`: the source stays until its time; a move without one is done. */

@@ -1,5 +1,6 @@
 // The options of every command that starts a change.
 import type { Command } from 'commander';
+import { decider } from './decider.js';
 import { parseCount, parseDuration } from './session.js';
 
 export interface ChangeFlags {
@@ -50,8 +51,13 @@ export function changeOptions(flags: ChangeFlags): Record<string, number | boole
   return Object.fromEntries(given);
 }
 
-/** The same as a query string with its question mark, or nothing. */
-export function changeQuery(flags: ChangeFlags): string {
-  const pairs = Object.entries(changeOptions(flags)).map(([name, value]) => `${name}=${value}`);
-  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+/** The same with who asks: what every command sends that starts a change. */
+export function startOptions(flags: ChangeFlags): Record<string, number | boolean | string> {
+  return { ...changeOptions(flags), by: decider() };
+}
+
+/** The same as a query string with its question mark. */
+export function startQuery(flags: ChangeFlags): string {
+  const pairs = Object.entries(startOptions(flags));
+  return `?${pairs.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&')}`;
 }

@@ -1,6 +1,6 @@
 // `node list|add|remove|drain|replace|set`, each change with --dry-run.
 import type { Command } from 'commander';
-import { addChangeOptions, type ChangeFlags, changeOptions, changeQuery } from './change-options.js';
+import { addChangeOptions, type ChangeFlags, startOptions, startQuery } from './change-options.js';
 import { findNodeKey } from './credentials.js';
 import { type NamedUrl, parseNode, parseWeight } from './edits.js';
 import { CommandFailure, EXIT } from './exit.js';
@@ -53,7 +53,7 @@ export function addNodeCommands(program: Command, run: Runner): void {
       const nodes = named.map(({ id, url }) => ({ id, url, zone, weight }));
       if (flags.dryRun) return showPlan(session, { add: nodes }, flags);
       const key = findNodeKey(session.world.env, flags.keyFile) ?? undefined;
-      const body = { nodes: nodes.map((one) => ({ ...one, key })), ...changeOptions(flags) };
+      const body = { nodes: nodes.map((one) => ({ ...one, key })), ...startOptions(flags) };
       return finishStart(session, await session.api.post<StartedView>('/nodes', body), flags.watch);
     }),
   );
@@ -71,7 +71,7 @@ export function addNodeCommands(program: Command, run: Runner): void {
       if (flags.dryRun) return showPlan(session, { drain: [id] }, flags);
       await session.confirm(`Drain node ${id}: move all its shards to other nodes?`);
       const path = `/nodes/${encodeURIComponent(id)}/drain`;
-      const started = await session.api.post<StartedView>(path, changeOptions(flags));
+      const started = await session.api.post<StartedView>(path, startOptions(flags));
       return finishStart(session, started, flags.watch);
     }),
   );
@@ -86,7 +86,7 @@ export function addNodeCommands(program: Command, run: Runner): void {
     run(async (session, id: string, flags: NodeFlags) => {
       if (flags.dryRun) return showPlan(session, { remove: [id] }, flags);
       await session.confirm(`Remove node ${id}: move all its shards away and take it out of the fleet?`);
-      const path = `/nodes/${encodeURIComponent(id)}${changeQuery(flags)}`;
+      const path = `/nodes/${encodeURIComponent(id)}${startQuery(flags)}`;
       return finishStart(session, await session.api.delete<StartedView>(path), flags.watch);
     }),
   );
@@ -111,7 +111,7 @@ export function addNodeCommands(program: Command, run: Runner): void {
       await session.confirm(`Replace node ${id} by ${named.id}: move all its shards there and take it out?`);
       const key = findNodeKey(session.world.env, flags.keyFile) ?? undefined;
       const path = `/nodes/${encodeURIComponent(id)}/replace`;
-      const body = { ...coming, key, ...changeOptions(flags) };
+      const body = { ...coming, key, ...startOptions(flags) };
       return finishStart(session, await session.api.post<StartedView>(path, body), flags.watch);
     }),
   );
@@ -131,7 +131,7 @@ export function addNodeCommands(program: Command, run: Runner): void {
       if (Object.keys(setting).length === 0) throw new CommandFailure('give --weight or --zone', EXIT.usage);
       if (flags.dryRun) return showPlan(session, { set: [{ id, ...setting }] }, flags);
       const path = `/nodes/${encodeURIComponent(id)}`;
-      const started = await session.api.patch<StartedView>(path, { ...setting, ...changeOptions(flags) });
+      const started = await session.api.patch<StartedView>(path, { ...setting, ...startOptions(flags) });
       return finishStart(session, started, flags.watch);
     }),
   );

@@ -85,12 +85,8 @@ function formatPlans(plans: readonly PlanView[]): string[] {
 
 export function formatReport(report: PlanReportView): string[] {
   const { lowestRedundancy: lowest } = report;
-  const time =
-    report.durationMs === null
-      ? 'time unknown: no earlier move to measure by'
-      : `about ${formatDuration(report.durationMs)} until all have flipped (by ${report.samples} earlier moves)`;
   const lines = [
-    `${report.summary}: ${describeSize(report)}, ${time}`,
+    `${report.summary}: ${[describeSize(report), ...describeTime(report)].join(', ')}`,
     `  the fullest node holds ${report.skewBefore.toFixed(2)} times its share before, ${report.skewAfter.toFixed(2)} afterwards`,
   ];
   if (lowest !== null)
@@ -124,6 +120,14 @@ export function formatReport(report: PlanReportView): string[] {
   ]);
   lines.push('', ...formatTable(['INDEX', 'SHARD', 'FROM', 'TO', 'DOCUMENTS', 'BYTES', 'REASON'], rows));
   return lines;
+}
+
+/** Only copies have been measured: drops alone have no time that is known, and nothing at all takes none. */
+function describeTime({ copies, drops, durationMs, samples }: PlanReportView): string[] {
+  if (copies + drops === 0) return [];
+  if (copies === 0) return ['time unknown: nothing is copied'];
+  if (durationMs === null) return ['time unknown: no earlier move to measure by'];
+  return [`about ${formatDuration(durationMs)} until all have flipped (by ${samples} earlier moves)`];
 }
 
 /** `21 copies, 3 drops, 14505 documents, 12.3 MB (estimated)`. */

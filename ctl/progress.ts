@@ -7,6 +7,7 @@ import type { Session } from './session.js';
 import type {
   ChangeHead,
   ChangeView,
+  ControlView,
   MoveView,
   PredictionView,
   ProgressView,
@@ -17,6 +18,7 @@ import type {
 const POLL_INTERVAL_MS = 500;
 /** A paused change waits for somebody, but has not asked for anybody. */
 const UNFINISHED = new Set(['running', 'paused']);
+const OPEN = new Set([...UNFINISHED, 'awaiting-approval', 'needs-attention']);
 
 /** One line: kind, status, moves, documents, bytes, rate, last error. */
 export function describeChange(change: ChangeHead, progress: ProgressView | null): string {
@@ -117,11 +119,19 @@ export function showChange(session: Session, view: ChangeView): void {
   }
   const lines = [describeChange(view.change, view.progress)];
   if (view.error) lines.push(`  ${view.error}`);
+  if (view.control && OPEN.has(view.change.status)) lines.push(`  ${describeControl(view.control)}`);
   lines.push(...describeRetention(view.retention).map((line) => `  ${line}`));
   lines.push(...describePending(view).map((line) => `  ${line}`));
   lines.push(...describeAccuracy(view).map((line) => `  ${line}`));
   if (view.moves.length > 0) lines.push('', ...formatMoves(view.moves));
   session.output.result(lines, view);
+}
+
+function describeControl({ concurrency, nodeConcurrency, documentsPerSecond }: ControlView): string {
+  const limits = [`${concurrency} ${concurrency === 1 ? 'move' : 'moves'} at a time`];
+  if (nodeConcurrency !== null) limits.push(`${nodeConcurrency} a node`);
+  if (documentsPerSecond !== null) limits.push(`${documentsPerSecond} documents/s in all`);
+  return limits.join(', ');
 }
 
 /** What was predicted, and what came of it. */

@@ -1,6 +1,6 @@
 // `rebalance pause|resume|throttle|approve|retry|skip|abort|cancel|finish|rollback`: decisions, each with who decides.
-import { hostname, userInfo } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
+import { decider } from './decider.js';
 import { EXIT } from './exit.js';
 import type { Runner } from './program.js';
 import { finishStart } from './progress.js';
@@ -100,16 +100,6 @@ async function decide(session: Session, action: string, input: Record<string, un
   const said = typeof answer.result === 'string' ? answer.result : 'accepted';
   session.output.result([`${action}: ${said}`], answer);
   return EXIT.done;
-}
-
-/** Who decides, for the record. */
-function decider(): string {
-  try {
-    return `${userInfo().username}@${hostname()}`;
-  } catch {
-    // No entry for this user id, as in many containers.
-    return hostname();
-  }
 }
 
 function parseLimit(text: string): number | 'none' {

@@ -33,8 +33,9 @@ export function addRecordCommands(rebalance: Command, run: Runner): void {
     .action(
       run(async ({ api, output }, id: string, flags: ShowFlags) => {
         const from = (flags.from ?? 1) - 1;
-        const view = await api.get<AuditView>(`/rebalance/${encodeURIComponent(id)}/audit?from=${from}`);
-        output.result(formatAudit(view, from, flags.move), view);
+        const which = flags.move === undefined ? `from=${from}` : `move=${encodeURIComponent(flags.move)}`;
+        const view = await api.get<AuditView>(`/rebalance/${encodeURIComponent(id)}/audit?${which}`);
+        output.result(formatAudit(view, flags.move === undefined ? from : null), view);
         return EXIT.done;
       }),
     );
@@ -56,7 +57,8 @@ export function formatChanges(changes: readonly ChangeLineView[]): string[] {
   );
 }
 
-function formatAudit(view: AuditView, from: number, moveId: string | undefined): string[] {
+/** `from` is the first of a page of moves; null with one move only. */
+function formatAudit(view: AuditView, from: number | null): string[] {
   const { change, events, moves, movesTotal } = view;
   const lines = [
     `${change.kind} ${change.id}: ${change.status}, from ${change.startedAt} to ${change.finishedAt ?? 'now'}`,
@@ -67,14 +69,14 @@ function formatAudit(view: AuditView, from: number, moveId: string | undefined):
       events.map((event) => [event.at, event.event, event.by, event.moveId, formatDetail(event.detail)]),
     ),
   ];
-  const shown = moves.filter((move) => moveId === undefined || move.id === moveId);
-  if (shown.length === 0) return lines;
-  lines.push('', `moves ${from + 1} to ${from + moves.length} of ${movesTotal}`, ...formatMoves(shown));
+  if (moves.length === 0) return lines;
+  const page = from === null ? [] : [`moves ${from + 1} to ${from + moves.length} of ${movesTotal}`];
+  lines.push('', ...page, ...formatMoves(moves));
   lines.push(
     '',
     ...formatTable(
       ['MOVE', 'AT', 'STEP', 'ATTEMPT', 'MS', 'DETAIL'],
-      shown.flatMap((move) =>
+      moves.flatMap((move) =>
         move.steps.map((step) => [
           move.id,
           step.at,

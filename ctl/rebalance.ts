@@ -1,6 +1,6 @@
 // `rebalance start|plan|plans|status`; decisions are in rebalance-control.ts.
 import type { Command } from 'commander';
-import { addChangeOptions, type ChangeFlags, changeOptions } from './change-options.js';
+import { addChangeOptions, type ChangeFlags, startOptions } from './change-options.js';
 import { findNodeKey } from './credentials.js';
 import { addEditOptions, type EditFlags, editsFrom } from './edits.js';
 import { CommandFailure, EXIT } from './exit.js';
@@ -41,7 +41,7 @@ export function addRebalanceCommands(program: Command, run: Runner): void {
           throw new CommandFailure('a plan brings its own edits: leave the other options out', EXIT.usage);
         const key = findNodeKey(session.world.env, flags.keyFile);
         const body = {
-          ...changeOptions(flags),
+          ...startOptions(flags),
           ...(flags.plan !== undefined && { plan: flags.plan, ...(key !== null && { key }) }),
           ...(edits !== null && { edits: withKey(edits, key) }),
         };

@@ -1,6 +1,6 @@
 // `set-replication`: how many replicas of each shard an index keeps.
 import { type Command, InvalidArgumentError } from 'commander';
-import { addChangeOptions, type ChangeFlags, changeOptions } from './change-options.js';
+import { addChangeOptions, type ChangeFlags, startOptions } from './change-options.js';
 import { parseFactor, parseReplication } from './edits.js';
 import { CommandFailure, EXIT } from './exit.js';
 import { showPlan } from './plans.js';
@@ -34,7 +34,7 @@ export function addReplicationCommand(program: Command, run: Runner): void {
       if (replication.length === 0)
         throw new CommandFailure('name at least one index, as in movies=3, or --default', EXIT.usage);
       if (flags.dryRun) return showPlan(session, { replication }, flags);
-      const body = { replication, ...changeOptions(flags) };
+      const body = { replication, ...startOptions(flags) };
       return finishStart(session, await session.api.post<StartedView>('/replication', body), flags.watch);
     }),
   );

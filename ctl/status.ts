@@ -32,8 +32,10 @@ export function addStatusCommand(program: Command, run: Runner): void {
             ]),
           ),
         ];
-        if (status.change !== null)
+        if (status.change !== null) {
           lines.push('', `last change: ${describeChange(status.change, status.change)}`);
+          if (status.change.reason !== null) lines.push(`  ${status.change.reason}`);
+        }
         output.result(lines, status);
         return healthy ? EXIT.done : EXIT.degraded;
       }),

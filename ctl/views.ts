@@ -39,7 +39,7 @@ export interface StatusView {
   nextSteps: string[];
   nodes: NodeView[];
   leases: { proxyId: string; url: string | null; epoch: number; validForMs: number }[];
-  change: (ChangeHead & ProgressView) | null;
+  change: (ChangeHead & ProgressView & { reason: string | null }) | null;
 }
 
 export interface MoveView {

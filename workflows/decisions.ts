@@ -105,7 +105,9 @@ function describeDecisions(state: ChangeState): Record<Action, Handler> {
       judge: () => state.requireApproval(),
       act: () => {
         state.approve();
-        return 'approved: what is verified flips now';
+        return state.control.paused
+          ? 'approved: what is verified flips once the change is resumed'
+          : 'approved: what is verified flips now';
       },
     },
     retry: {

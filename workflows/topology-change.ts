@@ -61,7 +61,7 @@ async function runChange(input: ChangeInput): Promise<ChangeProgress> {
     return state.progress();
   } catch (error) {
     if (error instanceof ContinueAsNew) throw error;
-    await CancellationScope.nonCancellable(() => abandon(state, change, isCancellation(error)));
+    await CancellationScope.nonCancellable(() => abandon(state, change, error));
     if (state.abortRequested) return state.progress();
     throw error;
   }
@@ -139,12 +139,14 @@ async function finish(state: ChangeState, change: ValidatedChange): Promise<void
 }
 
 /** Ends a change that does not go on: waits for what runs, cleans up what failed, puts the nodes back. */
-async function abandon(state: ChangeState, change: ValidatedChange, isCancelled: boolean): Promise<void> {
+async function abandon(state: ChangeState, change: ValidatedChange, error: unknown): Promise<void> {
   state.close();
-  const status = isCancelled || state.abortRequested ? 'aborted' : 'failed';
+  const status = isCancellation(error) || state.abortRequested ? 'aborted' : 'failed';
+  const ended = isCancellation(error) ? 'cancelled' : rootMessage(error);
+  const reason = state.abortRequested ? 'aborted by an operator' : ended;
   await condition(() => state.isIdle());
   await Promise.all(state.takeFailed(undefined).map((moveId) => giveUp(state, moveId)));
-  await meta.abandonChange(change, status);
+  await meta.abandonChange(change, status, reason);
   showPhase(change, status);
   state.setPhase(status);
   await condition(allHandlersFinished);

@@ -28,11 +28,18 @@ export async function abandonChange(
   deps: ActivityDeps,
   change: ValidatedChange,
   status: 'aborted' | 'failed',
+  reason: string | null = null,
 ): Promise<void> {
   const { store } = deps;
   const { changeId } = change;
   if (change.rollback !== null) await abandonRollback(deps, change, change.rollback);
   await store.takeBackEdits(changeId);
+  await store.recordEvent({
+    changeId,
+    event: status,
+    moveId: null,
+    by: null,
+    detail: reason === null ? {} : { reason },
+  });
   await store.setChangeStatus(changeId, status);
-  await store.recordEvent({ changeId, event: status, moveId: null, by: null, detail: {} });
 }

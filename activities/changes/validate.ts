@@ -4,6 +4,7 @@ import {
   type ChangeEdits,
   type ChangeRequest,
   comingNodes,
+  describeEdits,
   editsOf,
   leavingNodes,
 } from '../../shared/core/change-edits.js';
@@ -62,8 +63,8 @@ export async function validateChange(
     changeId: run.changeId,
     event: 'opened',
     moveId: null,
-    by: null,
-    detail: { epoch: topology.epoch },
+    by: change.by ?? null,
+    detail: describeRequest(topology.epoch, change, wanted, plan),
   });
   return {
     changeId: run.changeId,
@@ -84,6 +85,19 @@ export async function validateChange(
       copyDocumentsPerSecond: chosen.copyDocumentsPerSecond ?? null,
     },
   };
+}
+
+/** What was asked for, for the record. */
+function describeRequest(
+  epoch: number,
+  change: ChangeRequest,
+  wanted: ChangeEdits,
+  plan: SavedPlan | null,
+): Record<string, unknown> {
+  const asked = describeEdits(wanted);
+  const said = { plan: plan?.name, change: change.change, move: change.move, cause: change.cause };
+  const given = Object.entries(said).filter(([, value]) => value !== undefined);
+  return { epoch, ...(asked !== '' && { asked }), ...Object.fromEntries(given), ...change.options };
 }
 
 function readInput(given: unknown): ChangeRequest {

@@ -21,7 +21,7 @@ export interface AuditView {
   control: ChangeControl | null;
   retention: Retention;
   events: ChangeEvent[];
-  /** One page of the moves, each with its steps in order. */
+  /** One page of the moves, or the one that was asked for, each with its steps in order. */
   moves: (MoveRow & { steps: Omit<MoveStep, 'moveId'>[] })[];
   movesTotal: number;
   nextSteps: string[];
@@ -30,14 +30,13 @@ export interface AuditView {
 export async function viewAudit(
   store: Store,
   change: ChangeRow,
-  from: number,
-  limit: number,
+  { from, limit, move }: { from: number; limit: number; move: MoveRow | null },
 ): Promise<AuditView> {
   const [control, retention, events, moves, movesTotal] = await Promise.all([
     store.readControl(change.id),
     store.readRetention(change.id),
     store.listEvents(change.id),
-    store.listMovesFrom(change.id, from, limit),
+    move === null ? store.listMovesFrom(change.id, from, limit) : [move],
     store.countMoves(change.id),
   ]);
   const withSteps = moves.map(async (move) => ({

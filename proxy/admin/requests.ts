@@ -5,6 +5,7 @@ import { ApiError } from '../../shared/core/errors.js';
 import { judgeEdits } from '../../shared/core/judge-edits.js';
 import type { Scoring, Topology } from '../../shared/core/topology.js';
 import {
+  bySchema,
   editsSchema,
   newNodeSchema,
   optionFields,
@@ -13,30 +14,32 @@ import {
 } from '../../shared/io/change-schema.js';
 
 const key = z.string().min(1).nullish();
+/** What every request that starts a change may carry. */
+const startFields = { ...optionFields, by: bySchema };
 const keyedNode = newNodeSchema.extend({ key });
 const keyedReplacement = replacementSchema.extend({ key });
 const addSchema = z.strictObject({
   nodes: z.array(keyedNode).min(1, 'must name at least one node'),
-  ...optionFields,
+  ...startFields,
 });
-const replaceSchema = newNodeSchema.extend({ key, ...optionFields });
+const replaceSchema = newNodeSchema.extend({ key, ...startFields });
 const setSchema = z
   .strictObject({
     zone: z.string().min(1).max(64).nullish(),
     weight: z.number().positive().max(1_000).optional(),
-    ...optionFields,
+    ...startFields,
   })
   .refine((node) => node.zone !== undefined || node.weight !== undefined, 'must set `zone` or `weight`');
 const replicationRequest = z.strictObject({
   replication: z.array(replicationSchema).min(1, 'must set at least one replication factor'),
-  ...optionFields,
+  ...startFields,
 });
 const rebalanceSchema = z.strictObject({
   plan: z.string().min(1).optional(),
   edits: editsSchema(keyedNode, keyedReplacement).optional(),
   /** Of all nodes that a plan brings. */
   key,
-  ...optionFields,
+  ...startFields,
 });
 const planSchema = z.strictObject({
   edits: editsSchema(newNodeSchema, replacementSchema).default({}),
@@ -50,7 +53,7 @@ const planSchema = z.strictObject({
     .optional(),
   ...optionFields,
 });
-const optionsSchema = z.strictObject(optionFields);
+const optionsSchema = z.strictObject(startFields);
 const numberText = z.string().regex(/^\d+$/, 'must be a number').transform(Number).optional();
 const truthText = z
   .enum(['true', 'false'])
@@ -61,6 +64,7 @@ const optionsQuerySchema = z
     ...Object.fromEntries(Object.keys(optionFields).map((name) => [name, numberText])),
     approve: truthText,
     allowFewerZones: truthText,
+    by: bySchema,
   })
   .pipe(optionsSchema);
 const indexSchema = z.strictObject({ scoring: z.enum(['dfs']).nullable() });
@@ -68,7 +72,7 @@ const count = z.number().int().min(1).max(64);
 const decisionSchema = z.strictObject({
   moveId: z.string().min(1).nullish(),
   changeId: z.string().min(1).nullish(),
-  by: z.string().min(1).max(200).optional(),
+  by: bySchema,
   concurrency: count.optional(),
   nodeConcurrency: count.nullable().optional(),
   documentsPerSecond: z.number().positive().nullable().optional(),

@@ -119,8 +119,13 @@ export function withoutKeys<N extends KeyedNode>(nodes: readonly N[]): Omit<N, '
 }
 
 function withOptions(input: ChangeRequest, options: OptionsRequest): ChangeRequest {
-  const chosen: ChangeOptions = withoutUndefined(options);
-  return Object.keys(chosen).length === 0 ? input : { ...input, options: chosen };
+  const { by, ...rest } = options;
+  const chosen: ChangeOptions = withoutUndefined(rest);
+  return {
+    ...input,
+    ...(Object.keys(chosen).length > 0 && { options: chosen }),
+    ...(by !== undefined && { by }),
+  };
 }
 
 export function withoutUndefined<T extends object>(value: T): T {

@@ -1,6 +1,7 @@
 // One screen: is the fleet healthy, if not why, and what to do next.
 import type { Topology } from '../../shared/core/topology.js';
 import type { ChangeRow, MoveRow } from '../../shared/io/store-changes.js';
+import type { ChangeEvent } from '../../shared/io/store-control.js';
 import type { VerificationRow } from '../../shared/io/store-verifications.js';
 import { type ChangeProgress, type IndexView, type NodeView, sumProgress, viewIndexes } from './views.js';
 
@@ -10,6 +11,8 @@ export interface Health {
 }
 
 export interface ChangeSummary extends ChangeProgress {
+  /** Why it failed or was aborted, or null. */
+  reason: string | null;
   id: string;
   kind: string;
   status: string;
@@ -125,18 +128,37 @@ const NEXT_STEPS: Partial<Record<ChangeRow['status'], readonly string[]>> = {
   'needs-attention': ['retry', 'skip', 'abort'].map((action) => `miroir-ctl rebalance ${action}`),
 };
 
-/** What an operator may do about a change as it stands. */
-export function nextStepsOf(change: ChangeRow): string[] {
-  if (change.status === 'retaining') return [`miroir-ctl rebalance rollback ${change.id}`];
-  return [...(NEXT_STEPS[change.status] ?? (isUnfinished(change) ? ['miroir-ctl rebalance start'] : []))];
+/** What an operator may do about a change as it stands; `sources` of it are kept. */
+export function nextStepsOf(change: ChangeRow, sources = 0): string[] {
+  const back = `miroir-ctl rebalance rollback ${change.id}`;
+  if (change.status === 'retaining') return [back];
+  if (isUnfinished(change)) return ['miroir-ctl rebalance start', ...(sources > 0 ? [back] : [])];
+  return [...(NEXT_STEPS[change.status] ?? [])];
 }
 
 /** Ended with moves undone. A change that was refused before it planned any has left nothing to carry on. */
 export function isUnfinished(change: ChangeRow): boolean {
-  return (change.status === 'failed' || change.status === 'aborted') && change.plannedMoves > 0;
+  return isEndedEarly(change) && change.plannedMoves > 0;
 }
 
-export function summarizeChange(change: ChangeRow, moves: MoveRow[], nowMs: number): ChangeSummary {
+/** Why a change ended before its end, as its record has it. */
+export function reasonOf(change: ChangeRow, events: readonly ChangeEvent[]): string | null {
+  const end = events.findLast(({ event }) => event === change.status);
+  const reason = end?.detail.reason;
+  return isEndedEarly(change) && typeof reason === 'string' ? reason : null;
+}
+
+function isEndedEarly({ status }: ChangeRow): boolean {
+  return status === 'failed' || status === 'aborted';
+}
+
+export function summarizeChange(
+  change: ChangeRow,
+  moves: MoveRow[],
+  events: readonly ChangeEvent[],
+  nowMs: number,
+): ChangeSummary {
   const { id, kind, status, startedAt, finishedAt } = change;
-  return { id, kind, status, startedAt, finishedAt, ...sumProgress(change, moves, nowMs) };
+  const reason = reasonOf(change, events);
+  return { reason, id, kind, status, startedAt, finishedAt, ...sumProgress(change, moves, nowMs) };
 }

@@ -157,10 +157,11 @@ export interface ChangeProgress {
 
 const ENDED = new Set(['done', 'skipped', 'aborted', 'retain', 'rolled-back']);
 
-/** A move is done once it has flipped; one of a rollback, once it is taken back. */
-function movesDone(change: ChangeRow, phases: Readonly<Record<string, number>>): number {
-  if (change.kind === 'rollback') return phases['rolled-back'] ?? 0;
-  return (phases.done ?? 0) + (phases.retain ?? 0);
+/** A move is done once it has flipped, whatever becomes of its source later; one of a rollback, once it is taken back. */
+function isDone(change: ChangeRow, move: MoveRow): boolean {
+  if (change.kind === 'rollback') return move.phase === 'rolled-back';
+  if (ENDED.has(move.phase)) return move.phase === 'done' || move.phase === 'retain';
+  return move.phase === 'delete' && move.flippedEpoch !== null;
 }
 
 /** The sum of what each running copy does in a second. */
@@ -183,9 +184,10 @@ export function sumProgress(change: ChangeRow, moves: readonly MoveRow[], nowMs:
   const troubled = failed[0] ?? moves.find((move) => move.lastError !== null && !ENDED.has(move.phase));
   return {
     movesTotal: moves.length,
-    movesDone: movesDone(change, phases),
+    movesDone: moves.filter((move) => isDone(change, move)).length,
     movesRunning: moves.filter(
-      (move) => !ENDED.has(move.phase) && !['planned', 'failed'].includes(move.phase),
+      (move) =>
+        !ENDED.has(move.phase) && !['planned', 'failed'].includes(move.phase) && !isDone(change, move),
     ).length,
     movesFailed: failed.length,
     phases,

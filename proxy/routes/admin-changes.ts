@@ -15,7 +15,7 @@ import {
   refused,
 } from '../admin/requests.js';
 import { startChange, startPlan, withoutKeys } from '../admin/start-change.js';
-import { nextStepsOf } from '../admin/status.js';
+import { nextStepsOf, reasonOf } from '../admin/status.js';
 import { sumActual, sumProgress } from '../admin/views.js';
 import type { AdminContext } from './admin.js';
 
@@ -67,17 +67,19 @@ export function registerChangeRoutes(admin: FastifyInstance, ctx: AdminContext):
   });
 
   async function viewChange(change: ChangeRow | null, live: boolean) {
-    if (change === null) return { change: null, progress: null, moves: [], nextSteps: [] };
+    if (change === null) return { change: null, error: null, progress: null, moves: [], nextSteps: [] };
     const moves = await store.listMoves(change.id);
+    const retention = await store.readRetention(change.id);
     return {
       change,
+      error: reasonOf(change, await store.listEvents(change.id)),
       progress: sumProgress(change, moves, Date.now()),
       predicted: change.predicted,
       actual: sumActual(moves),
       moves,
       control: await store.readControl(change.id),
-      retention: await store.readRetention(change.id),
-      nextSteps: nextStepsOf(change),
+      retention,
+      nextSteps: nextStepsOf(change, retention.sources),
       ...(live && { workflow: await changes.progress() }),
     };
   }
@@ -102,7 +104,8 @@ export function registerChangeRoutes(admin: FastifyInstance, ctx: AdminContext):
       const view = await viewChange(change, false);
       // The row is closed a moment before the run ends, and only the run knows why.
       const isEnding = change.status === 'failed' && outcome?.status === 'running';
-      return { ...view, ...(isEnding && { change: { ...change, status: 'running' } }), ...seen };
+      const error = view.error ?? seen.error;
+      return { ...view, ...(isEnding && { change: { ...change, status: 'running' } }), ...seen, error };
     }
     if (outcome === null) throw new ApiError('miroir_change_not_found', `There is no change \`${id}\`.`);
     const { status, startedAt, finishedAt } = outcome;

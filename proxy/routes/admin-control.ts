@@ -50,7 +50,8 @@ export function registerControlRoutes(admin: FastifyInstance, ctx: AdminContext)
   });
 
   admin.post('/rebalance/rollback', bodyless, async (request, reply) => {
-    const { moveId, changeId, by = NOBODY } = readDecision(request.body);
+    const { moveId, changeId, by: asker } = readDecision(request.body);
+    const by = asker ?? NOBODY;
     const { change, which } = await select(changeId ?? null, moveId ?? null);
     // One whose run was terminated says so until the next change begins.
     const isOpen = OPEN_CHANGES.has(change.status) && (await changes.progress()) !== null;
@@ -68,6 +69,7 @@ export function registerControlRoutes(admin: FastifyInstance, ctx: AdminContext)
     const started = await changes.start({
       kind: 'rollback',
       nodes: [],
+      ...(asker !== undefined && { by: asker }),
       ...(which.moveId === undefined ? { change: change.id } : { move: which.moveId }),
     });
     await store.recordEvent({
@@ -126,7 +128,14 @@ export function registerControlRoutes(admin: FastifyInstance, ctx: AdminContext)
       const limit = Math.min(Number(request.query.limit ?? MOST_MOVES), MOST_MOVES);
       if (!Number.isSafeInteger(from) || from < 0 || !Number.isSafeInteger(limit) || limit < 1)
         throw new ApiError('bad_request', '`from` and `limit` must be whole numbers, `limit` at least 1.');
-      return viewAudit(store, change, from, limit);
+      const moveId = request.query.move;
+      const move = moveId === undefined ? null : await store.readMove(moveId);
+      if (moveId !== undefined && move?.changeId !== change.id)
+        throw new ApiError(
+          'miroir_change_not_found',
+          `Change \`${change.id}\` has no move \`${moveId}\`. \`miroir-ctl rebalance show ${change.id}\` lists its moves.`,
+        );
+      return viewAudit(store, change, { from, limit, move });
     },
   );
 }

@@ -73,6 +73,7 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
       store.readLatestVerification(),
     ]);
     const moves = change ? await store.listMoves(change.id) : [];
+    const events = change ? await store.listEvents(change.id) : [];
     return {
       clusterId: topology.clusterId,
       epoch: topology.epoch,
@@ -82,7 +83,7 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
       indexes: viewIndexes(topology).length,
       journal: { head: head.journalHead, payloadBytes: head.journalPayloadBytes },
       leases: leases.map(({ untilMs, ...lease }) => ({ ...lease, validForMs: Math.max(0, untilMs - nowMs) })),
-      change: change ? summarizeChange(change, moves, nowMs) : null,
+      change: change ? summarizeChange(change, moves, events, nowMs) : null,
     };
   });
 

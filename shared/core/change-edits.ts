@@ -67,6 +67,8 @@ export interface ChangeRequest {
   move?: string;
   /** Of `heal`: why it was started. */
   cause?: string;
+  /** Who asks for it, for the record. */
+  by?: string;
   options?: ChangeOptions;
 }
 

@@ -91,9 +91,9 @@ export function reportPlan(input: ReportInput): PlanReport {
     documents,
     bytes: sum(copies.map((move) => move.bytes)),
     durationMs:
-      copies.length === 0
+      moves.length === 0
         ? 0
-        : time === null || documents === null
+        : copies.length === 0 || time === null || documents === null
           ? null
           : estimateDurationMs({ ...input, documents: copies.map((move) => move.documents!), time }),
     moves,

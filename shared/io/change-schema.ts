@@ -52,19 +52,24 @@ export function editsSchema<N extends z.ZodType, R extends z.ZodType>(node: N, r
   });
 }
 
+/** Who asks, for the record. */
+export const bySchema = z.string().min(1).max(200).optional();
+
 const options = z.strictObject(optionFields).optional();
+const by = bySchema;
 
 /** The input of the workflow `topologyChange`. */
 export const changeSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('add'), nodes: z.array(newNodeSchema).min(1), options }),
-  z.strictObject({ kind: z.literal('remove'), nodes: z.array(nodeIdSchema).min(1), options }),
-  z.strictObject({ kind: z.literal('drain'), nodes: z.array(nodeIdSchema).min(1), options }),
-  z.strictObject({ kind: z.literal('replace'), nodes: z.array(replacementSchema).min(1), options }),
-  z.strictObject({ kind: z.literal('set'), nodes: z.array(nodeSettingSchema).min(1), options }),
+  z.strictObject({ kind: z.literal('add'), nodes: z.array(newNodeSchema).min(1), options, by }),
+  z.strictObject({ kind: z.literal('remove'), nodes: z.array(nodeIdSchema).min(1), options, by }),
+  z.strictObject({ kind: z.literal('drain'), nodes: z.array(nodeIdSchema).min(1), options, by }),
+  z.strictObject({ kind: z.literal('replace'), nodes: z.array(replacementSchema).min(1), options, by }),
+  z.strictObject({ kind: z.literal('set'), nodes: z.array(nodeSettingSchema).min(1), options, by }),
   z.strictObject({
     kind: z.literal('set-replication'),
     replication: z.array(replicationSchema).min(1),
     options,
+    by,
   }),
   z
     .strictObject({
@@ -73,6 +78,7 @@ export const changeSchema = z.discriminatedUnion('kind', [
       edits: editsSchema(newNodeSchema, replacementSchema).optional(),
       plan: z.string().min(1).optional(),
       options,
+      by,
     })
     .refine((one) => one.plan === undefined || one.edits === undefined, 'a plan brings its own edits'),
   z.strictObject({
@@ -80,6 +86,7 @@ export const changeSchema = z.discriminatedUnion('kind', [
     nodes: z.array(nodeIdSchema).max(0).default([]),
     cause: z.string().max(1_000).optional(),
     options,
+    by,
   }),
   z.strictObject({
     kind: z.literal('rollback'),
@@ -87,5 +94,6 @@ export const changeSchema = z.discriminatedUnion('kind', [
     change: z.string().min(1).optional(),
     move: z.string().min(1).optional(),
     options,
+    by,
   }),
 ]);

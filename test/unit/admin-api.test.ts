@@ -256,6 +256,7 @@ describe('rebalance', () => {
     server = await startAdminServer({ nodes });
     expect((await call('GET', '/rebalance')).body).toEqual({
       change: null,
+      error: null,
       progress: null,
       moves: [],
       nextSteps: [],

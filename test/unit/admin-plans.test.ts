@@ -1,5 +1,6 @@
 // Plans and the newer changes over the admin API and the CLI: what is shown, kept, refused and started.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { decider } from '../../ctl/decider.js';
 import { runCtl } from '../../ctl/program.js';
 import { activeNodes } from '../../shared/core/change-edits.js';
 import { placeShards } from '../../shared/core/placement.js';
@@ -194,17 +195,19 @@ describe('miroir-ctl', () => {
     expect((await ctl('node', 'set', 'n1', '--zone', '')).code).toBe(0);
     expect((await ctl('set-replication', 'movies=3', '--default', '1')).code).toBe(0);
     expect((await ctl('--yes', 'rebalance', 'start', '--remove', 'n3')).code).toBe(0);
+    const by = decider();
     expect(server.changes.started).toEqual([
-      { kind: 'replace', nodes: [{ ...n4, zone: 'b', replaces: 'n3' }] },
-      { kind: 'set', nodes: [{ id: 'n1', zone: null }] },
+      { kind: 'replace', nodes: [{ ...n4, zone: 'b', replaces: 'n3' }], by },
+      { kind: 'set', nodes: [{ id: 'n1', zone: null }], by },
       {
         kind: 'set-replication',
         replication: [
           { index: 'movies', factor: 3 },
           { index: null, factor: 1 },
         ],
+        by,
       },
-      { kind: 'rebalance', edits: { remove: ['n3'], add: [], replace: [] } },
+      { kind: 'rebalance', edits: { remove: ['n3'], add: [], replace: [] }, by },
     ]);
     expect((await ctl('node', 'set', 'n1')).code).toBe(2);
     expect((await ctl('set-replication')).code).toBe(2);

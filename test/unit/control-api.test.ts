@@ -1,5 +1,6 @@
 // Decisions about a change, the way back and the record, through the admin API and through miroir-ctl.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { decider } from '../../ctl/decider.js';
 import { EXIT } from '../../ctl/exit.js';
 import { runCtl } from '../../ctl/program.js';
 import { type AdminServer, silentNodes, startAdminServer } from '../support/admin-server.js';
@@ -95,7 +96,7 @@ describe('decisions', () => {
   it('starts changes with a gate and a limit for each node', async () => {
     await ctl('rebalance', 'start', '--approve', '--per-node', '1');
     expect(server.changes.started).toEqual([
-      { kind: 'rebalance', nodes: [], options: { approve: true, nodeConcurrency: 1 } },
+      { kind: 'rebalance', nodes: [], options: { approve: true, nodeConcurrency: 1 }, by: decider() },
     ]);
     await call('DELETE', '/nodes/c?approve=true');
     expect(server.changes.started[1]).toMatchObject({ kind: 'remove', options: { approve: true } });
@@ -124,8 +125,8 @@ describe('the way back', () => {
       stderr: '',
     });
     expect(server.changes.started).toEqual([
-      { kind: 'rollback', nodes: [], change: 'c1' },
-      { kind: 'rollback', nodes: [], move: 'm1' },
+      { kind: 'rollback', nodes: [], change: 'c1', by: decider() },
+      { kind: 'rollback', nodes: [], move: 'm1', by: decider() },
     ]);
 
     const finished = await ctl('rebalance', 'finish', 'c1', '--yes');
@@ -136,6 +137,19 @@ describe('the way back', () => {
       'rollback',
       'finish',
     ]);
+  });
+
+  it('counts a move as done while its source is deleted, and offers the way back of what was given up', async () => {
+    await retained();
+    await server.store.updateMove('m1', { phase: 'delete' });
+    expect((await call('GET', '/rebalance/c1')).body.progress).toMatchObject({
+      movesDone: 1,
+      movesRunning: 0,
+    });
+    await server.store.updateMove('m1', { phase: 'retain' });
+    await server.store.setChangeStatus('c1', 'aborted');
+    const { stdout } = await ctl('rebalance', 'status');
+    expect(stdout).toContain('  miroir-ctl rebalance start\n  miroir-ctl rebalance rollback c1\n');
   });
 
   it('is closed once the source is gone', async () => {
@@ -211,5 +225,32 @@ describe('the record', () => {
 
   it('is empty before the first change', async () => {
     expect((await ctl('rebalance', 'list')).stdout).toContain('no change of the topology so far');
+  });
+});
+
+describe('the record', () => {
+  it('says why a change has failed, without Temporal', async () => {
+    await retained();
+    const detail = { reason: 'node "n4" asks for its master key' };
+    await server.store.recordEvent({ changeId: 'c1', event: 'failed', moveId: null, by: null, detail });
+    await server.store.setChangeStatus('c1', 'failed');
+    for (const args of [
+      ['rebalance', 'status'],
+      ['rebalance', 'status', 'c1'],
+      ['rebalance', 'show', 'c1'],
+      ['status'],
+    ])
+      expect((await ctl(...args)).stdout, args.join(' ')).toContain(detail.reason);
+  });
+
+  it('shows one move, on whatever page it is, and says when the change has no such move', async () => {
+    await retained();
+    const { stdout } = await ctl('rebalance', 'show', 'c1', '--move', 'm1', '--from', '900');
+    expect(stdout).toContain('digest=d1');
+    const { exitCode, stderr } = await ctl('rebalance', 'show', 'c1', '--move', 'm2');
+    expect([exitCode, stderr]).toEqual([
+      EXIT.failed,
+      expect.stringContaining('Change `c1` has no move `m2`'),
+    ]);
   });
 });

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { decider } from '../../ctl/decider.js';
 import { EXIT } from '../../ctl/exit.js';
 import { runCtl } from '../../ctl/program.js';
 import { ApiError } from '../../shared/core/errors.js';
@@ -159,6 +160,7 @@ describe('changes', () => {
           { id: 'n5', url: 'http://n5.test', zone: 'b' },
         ],
         options: { retentionMs: 30_000 },
+        by: decider(),
       },
     ]);
     expect((await server.store.readNodeSecrets()).n5!.adminKey).toBe('node-secret');
@@ -175,8 +177,8 @@ describe('changes', () => {
     await ctl(['node', 'drain', 'n3', '--yes', '--concurrency', '4']);
     await ctl(['--yes', 'node', 'remove', 'n3', '--rate', '100']);
     expect(server.changes.started).toEqual([
-      { kind: 'drain', nodes: ['n3'], options: { concurrency: 4 } },
-      { kind: 'remove', nodes: ['n3'], options: { copyDocumentsPerSecond: 100 } },
+      { kind: 'drain', nodes: ['n3'], options: { concurrency: 4 }, by: decider() },
+      { kind: 'remove', nodes: ['n3'], options: { copyDocumentsPerSecond: 100 }, by: decider() },
     ]);
   });
 
