@@ -5,6 +5,7 @@ import { ApiError } from '../../shared/core/errors.js';
 import { indexNotFound } from '../../shared/core/field-errors.js';
 import { readSearchBody } from '../../shared/core/search-request.js';
 import { viewTask } from '../../shared/core/tasks.js';
+import { findNode } from '../../shared/core/topology.js';
 import type { ChangeStarter } from '../../shared/io/changes.js';
 import { StateConflict } from '../../shared/io/store.js';
 import type { VerificationStarter } from '../../shared/io/verifications.js';
@@ -96,6 +97,11 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
     { config: { bodyless: true } },
     async (request) => {
       const { id } = request.params;
+      if (!findNode(await store.readTopology(), id))
+        throw new ApiError(
+          'miroir_invalid_change',
+          `There is no node \`${id}\`. \`miroir-ctl node list\` lists them.`,
+        );
       const lost = await store.acceptLoss(id, readForce(request.body)).catch((error: unknown) => {
         throw error instanceof StateConflict ? new ApiError('miroir_invalid_change', error.message) : error;
       });

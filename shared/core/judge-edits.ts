@@ -117,9 +117,12 @@ function judgeZones(topology: Topology, edits: ChangeEdits): string | null {
   const then = zonesOf(after);
   if (then.size >= Math.min(most, before.size)) return null;
   const gone = [...before].filter((zone) => !then.has(zone)).map((zone) => `\`${zone}\``);
+  const own = gone.some((zone) => zone.startsWith('`node '))
+    ? 'A node without a zone counts as one of its own. '
+    : '';
   return (
     `Replicas would lie in ${then.size} ${then.size === 1 ? 'zone' : 'zones'} instead of ` +
-    `${Math.min(most, before.size)}: no active node would be left in ${gone.join(', ')}. ` +
+    `${Math.min(most, before.size)}: no active node would be left in ${gone.join(', ')}. ${own}` +
     'Add a node there first, or allow it with `--allow-fewer-zones` (`allowFewerZones`).'
   );
 }

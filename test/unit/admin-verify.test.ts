@@ -64,6 +64,8 @@ describe('what a node has lost', () => {
       },
     });
     expect((await call('POST', '/nodes/n1/forget-data', { force: 1 })).status).toBe(400);
+    const unknown = await call('POST', '/nodes/n9/forget-data');
+    expect([unknown.status, unknown.body.message]).toEqual([400, expect.stringContaining('no node `n9`')]);
     const { generation } = (await server.store.takeOverStream('n1', 'test'))!;
     await server.store.declareLoss('n1', generation, 'was wiped');
     expect(await call('POST', '/nodes/n1/forget-data')).toMatchObject({
