@@ -19,7 +19,7 @@ export interface FleetSize {
 }
 
 export interface ChangeView {
-  change: { id: string; kind: string; status: string; plannedAt: string | null } | null;
+  change: { id: string; kind: string; status: string; plannedAt?: string | null } | null;
   error?: string | null;
   moves: { id: string; phase: string }[];
 }

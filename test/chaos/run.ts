@@ -45,6 +45,8 @@ export interface ChaosReport {
 }
 
 const CALM_DOCUMENTS = 300;
+/** Phases of a move that searches see no more of. */
+const MOVED = new Set(['done', 'retain', 'rolled-back']);
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { say } = options;
@@ -220,10 +222,10 @@ class ChaosRun {
     return this.fleet.until(`moves of change ${changeId}`, async () => {
       const { change, moves } = await this.fleet.viewChange(changeId);
       if (ENDED.has(change?.status ?? '')) return false;
-      const { kind, plannedAt } = change!;
-      if (kind === 'rollback') return true; // its moves are those of the change that it takes back
-      const done = moves.filter(({ phase }) => phase === 'done').length;
-      return plannedAt !== null && done >= Math.floor(share * moves.length) ? true : null;
+      // Started, but not planned, perhaps not even opened. A rollback has the moves of the change that it takes back.
+      if (change?.kind === 'rollback' ? moves.length === 0 : !change?.plannedAt) return null;
+      const done = moves.filter(({ phase }) => MOVED.has(phase)).length;
+      return done >= Math.floor(share * moves.length) ? true : null;
     });
   }
 
