@@ -1,11 +1,10 @@
 // Rule `exactness` over many nodes: which words a node knows decides which of its hits it calls exact. Only hits that
 // are called so are looked into, and only where the hit itself does not prove that the node knows the words.
 import type { Answer } from './answer.js';
-import { fromByteText } from './byte-text.js';
 import { correctRows } from './dfs-correction.js';
 import { type Correction, judgedBy, judgeExactness, matchesOf } from './dfs-hits.js';
+import { HitWords, type PlainWord, plainWord } from './hit-words.js';
 import { detailsText } from './hits.js';
-import { scanObject } from './json-scan.js';
 import type { RuleDetail } from './merge-keys.js';
 import { type QueryTerms, readTerms, termText, wordSettings } from './query-terms.js';
 import type { SearchPlan } from './search-plan.js';
@@ -44,7 +43,7 @@ export function knowledgeBody(terms: QueryTerms, term: number): string {
 export class ExactnessGuard {
   /** What each source knows: by term, unknown yet where undefined. */
   private readonly knows = new Map<number, Promise<boolean[] | null>>();
-  private readonly patterns: (RegExp | null)[];
+  private readonly words: (PlainWord | null)[];
 
   constructor(
     private readonly plan: SearchPlan,
@@ -52,7 +51,7 @@ export class ExactnessGuard {
     private readonly sources: number,
     private readonly askMany: AskMany,
   ) {
-    this.patterns = terms.terms.map((_, term) => wordPattern(termText(terms, term)));
+    this.words = terms.terms.map((_, term) => plainWord(termText(terms, term)));
   }
 
   /** The answer to a body as one node holding every document would have judged its hits; null: a node was lost. */
@@ -104,9 +103,10 @@ export class ExactnessGuard {
       if (judged === null) continue;
       const kept = keptTerms(this.terms, judged.dropped).filter((term) => !proven.has(term));
       if (kept.length === 0) continue;
-      const words = fromByteText(valuesText(answer.text, answer.hits[2 * hit]!, this.terms.searchable));
+      const values = new HitWords(answer.text, answer.hits[2 * hit]!, this.terms.searchable);
       for (const term of kept) {
-        if (terms[term]!.phraseWords > 0 || this.patterns[term]?.test(words)) proven.add(term);
+        const word = this.words[term]!;
+        if (terms[term]!.phraseWords > 0 || (word !== null && values.have(word))) proven.add(term);
         else open.add(term);
       }
     }
@@ -160,24 +160,12 @@ function judgedAt({ text, hits, details }: Answer, hit: number): { readonly drop
 
 /** Whether words decided for a node that some hit is exact, or a start. */
 export function isSuspect(answer: Answer): boolean {
-  return answer.details.some((_, hit) => judgedAt(answer, hit) !== null);
-}
-
-/** The texts of a hit's searchable fields that are plain strings. */
-function valuesText(text: string, start: number, searchable: readonly string[] | null): string {
-  const members = scanObject(text, start);
-  let out = '';
-  for (let i = 0; i + 3 < members.length; i += 4) {
-    if (text.charCodeAt(members[i]! + 1) === 95 || text.charCodeAt(members[i + 2]!) !== 34) continue;
-    const name = text.slice(members[i]! + 1, members[i + 1]! - 1);
-    if (searchable === null || searchable.includes(name)) out += text.slice(members[i + 2]!, members[i + 3]!);
-  }
-  return out;
-}
-
-/** Finds a word between spaces, quotes or commas. Anything else is left unproven. */
-function wordPattern(word: string): RegExp | null {
-  return /^[\p{L}\p{N}]+$/u.test(word) ? new RegExp(`[\\s"]${word}[\\s",;]`, 'iu') : null;
+  const { details } = answer;
+  // One head stands for many hits that follow each other.
+  return details.some((cut, hit) => {
+    const isKnown = hit > 0 && cut?.head != null && cut.head === details[hit - 1]?.head;
+    return !isKnown && judgedAt(answer, hit) !== null;
+  });
 }
 
 const ASKED = /"(limit|hitsPerPage)":(\d+)\}$/;

@@ -1,7 +1,7 @@
 // The ranking score details of hits, cut before the value of their last rule: that rule is nearly always the hidden one
 // by primary key, so most hits differ in nothing else, and what is before is read once for all of them.
 import { scanObject, skipValue } from './json-scan.js';
-import { type MergeKey, mergeKey, type RuleDetail, sortPart } from './merge-keys.js';
+import { type MergeKey, mergeKey, mergeKeyOf, type RuleDetail, sortPart } from './merge-keys.js';
 
 /** Where the details of a hit are; they are its last member. */
 export interface HitDetails {
@@ -29,7 +29,7 @@ export class DetailsHead {
     this.isLast = before.every((order) => order < this.rules[last]!.order);
     this.descending = last.endsWith(':desc');
     // The key of the last rule is left to each hit.
-    this.parts = mergeKey(`${text}null}}`, () => null).slice(0, -1);
+    this.parts = mergeKeyOf(this.rules, () => null).slice(0, -1);
   }
 
   /** What a hit compares by. */
@@ -51,8 +51,8 @@ const MOST_KNOWN = 256;
 function headOf(text: string): DetailsHead {
   let head = known.get(text);
   if (head === undefined) {
-    // A slice would keep the whole answer in memory for as long as it is known.
-    head = new DetailsHead(text.split('').join(''));
+    // A slice would keep the whole answer in memory for as long as it is known; one of a joined text keeps that only.
+    head = new DetailsHead(` ${text}`.slice(1));
     if (known.size >= MOST_KNOWN) known.clear();
     known.set(head.text, head);
   }

@@ -46,7 +46,15 @@ const MATCH_TYPES: Record<string, number> = { exactMatch: 0, matchesStart: 1, no
  * of the first document of a bucket only.
  */
 export function mergeKey(details: string, readPoint: () => Point | null): MergeKey {
-  const rules = Object.entries(JSON.parse(details) as Record<string, RuleDetail>);
+  return mergeKeyOf(JSON.parse(details) as Record<string, RuleDetail>, readPoint);
+}
+
+/** The same from details that were read before. */
+export function mergeKeyOf(
+  details: Readonly<Record<string, RuleDetail>>,
+  readPoint: () => Point | null,
+): MergeKey {
+  const rules = Object.entries(details);
   rules.sort((left, right) => left[1].order - right[1].order);
   const key: KeyPart[] = [];
   for (const [name, detail] of rules) pushParts(key, name, detail, readPoint);

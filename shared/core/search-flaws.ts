@@ -1,6 +1,7 @@
 // What makes an answer of nodes less than what one node would answer, though it looks whole: it is said in a header.
 import { type Answer, cutAnswer } from './answer.js';
 import { readMulti } from './dfs-multi.js';
+import type { DetailsHead } from './hit-details.js';
 import { detailsText } from './hits.js';
 import { membersOf } from './json-scan.js';
 
@@ -30,8 +31,14 @@ function hasRule({ text, cut }: FlawedAnswer, rule: string): boolean {
 }
 
 function hitHasRule({ text, hits, details }: Answer, rule: string): boolean {
+  let lacking: DetailsHead | null = null;
   return details.some((cut, hit) => {
-    if (cut?.head) return Object.hasOwn(cut.head.rules, rule);
+    if (cut?.head) {
+      // One head stands for many hits.
+      if (cut.head === lacking) return false;
+      lacking = cut.head;
+      return Object.hasOwn(lacking.rules, rule);
+    }
     const other = detailsText(text, hits[2 * hit]!, hits[2 * hit + 1]!);
     return other !== null && membersOf(other, 0).some(([key]) => key === rule);
   });

@@ -78,7 +78,7 @@ export function planSearch(query: SearchQuery, index: TopologyIndex): SearchPlan
     spread: () =>
       (spread ??= planSpread(
         asked,
-        alone.view,
+        alone,
         index.primaryKey,
         distinct,
         byDistance,
@@ -100,7 +100,7 @@ function rejectsBeforeHits(query: SearchQuery, rankingRules: unknown): boolean {
 /** The question for nodes that answer beside others: with the details and the fields that the merge needs. */
 function planSpread(
   asked: SearchQuery,
-  view: HitView,
+  alone: NodeQuestion,
   primaryKey: string | null,
   distinct: string | null,
   byDistance: boolean,
@@ -114,12 +114,18 @@ function planSpread(
     countsDistinct && distinct !== null && !facets.includes(distinct) && !facets.includes('*')
       ? distinct
       : null;
-  const query: SearchQuery = { ...asked, showRankingScoreDetails: true };
-  if (missing.size > 0) query.attributesToRetrieve = [...retrieved!, ...missing];
-  if (hiddenFacet !== null) query.facets = [...facets, hiddenFacet];
+  let body: string;
+  if (missing.size === 0 && hiddenFacet === null && asked.showRankingScoreDetails === undefined) {
+    body = `${alone.body}"showRankingScoreDetails":true,`;
+  } else {
+    const query: SearchQuery = { ...asked, showRankingScoreDetails: true };
+    if (missing.size > 0) query.attributesToRetrieve = [...retrieved!, ...missing];
+    if (hiddenFacet !== null) query.facets = [...facets, hiddenFacet];
+    body = openBody(query);
+  }
   return {
-    body: openBody(query),
-    view: hideAdded(view, missing, asked),
+    body,
+    view: hideAdded(alone.view, missing, asked),
     hiddenFacet: hiddenFacet === null ? null : toKeyText(hiddenFacet),
   };
 }
