@@ -46,7 +46,7 @@ function readValue(raw: string): unknown {
 
 /** Heads come again and again, within an answer and between queries. */
 const known = new Map<string, DetailsHead>();
-const MOST_KNOWN = 256;
+const MOST_KNOWN = 1_024;
 
 function headOf(text: string): DetailsHead {
   let head = known.get(text);
