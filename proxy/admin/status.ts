@@ -3,7 +3,14 @@ import type { Topology } from '../../shared/core/topology.js';
 import type { ChangeRow, MoveRow } from '../../shared/io/store-changes.js';
 import type { ChangeEvent } from '../../shared/io/store-control.js';
 import type { VerificationRow } from '../../shared/io/store-verifications.js';
-import { type ChangeProgress, type IndexView, type NodeView, sumProgress, viewIndexes } from './views.js';
+import {
+  awayNodes,
+  type ChangeProgress,
+  type IndexView,
+  type NodeView,
+  sumProgress,
+  viewIndexes,
+} from './views.js';
 
 export interface Health {
   verdict: 'healthy' | 'degraded';
@@ -22,6 +29,8 @@ export interface ChangeSummary extends ChangeProgress {
 
 /** An idle stream is silent; one that says nothing for so long while entries wait is not run by anybody. */
 const STALLED_MS = 30_000;
+/** Shards that a reason names. */
+const MOST_SHARDS = 32;
 
 export interface StatusInput {
   topology: Topology;
@@ -40,7 +49,7 @@ export function judgeFleet(input: StatusInput): { health: Health; nextSteps: str
   const reasons: string[] = [];
   const steps = new Set<string>();
   judgeNodes(input, reasons, steps);
-  for (const index of viewIndexes(input.topology)) judgeIndex(index, reasons, steps);
+  for (const index of viewIndexes(input.topology, awayNodes(input.nodes))) judgeIndex(index, reasons, steps);
   judgeChange(input, reasons, steps);
   if (input.healingPause !== null) reasons.push(`healing waits: ${input.healingPause}`);
   judgeVerification(input.verification, reasons, steps);
@@ -97,9 +106,13 @@ function judgeVerification(
 }
 
 function judgeIndex(index: IndexView, reasons: string[], steps: Set<string>): void {
-  const { uid, shardCount, replicationFactor, unavailableShards, underReplicatedShards } = index;
+  const { uid, shardCount, replicationFactor, unavailable, unavailableShards, underReplicatedShards } = index;
   if (unavailableShards > 0) {
-    reasons.push(`${unavailableShards} of ${shardCount} shards of index ${uid} have no in-sync replica`);
+    const named = unavailable.slice(0, MOST_SHARDS).join(', ');
+    const more = unavailableShards > MOST_SHARDS ? ', …' : '';
+    reasons.push(
+      `${unavailableShards} of ${shardCount} shards of index ${uid} have no in-sync replica on a node that answers: ${named}${more}`,
+    );
     steps.add('bring back the nodes that hold them: miroir-ctl node list');
   } else if (underReplicatedShards > 0) {
     reasons.push(

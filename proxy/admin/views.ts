@@ -95,26 +95,35 @@ export interface IndexView {
   shardCount: number;
   replicationFactor: number;
   replicas: ReplicaCounts;
-  /** Shards with fewer in-sync replicas than the replication factor, and those with none. */
+  /** Shards with fewer in-sync replicas than the replication factor, and those with none on a node that answers. */
   underReplicatedShards: number;
   unavailableShards: number;
+  unavailable: number[];
   createdAt: string;
   updatedAt: string;
 }
 
-export function viewIndexes(topology: Topology): IndexView[] {
-  return topology.indexes.filter((index) => index.deletedSeq === null).map(viewIndex);
+/** The last replica of a shard stays in-sync whatever becomes of its node; nodes that are `away` answer for nothing. */
+export function viewIndexes(topology: Topology, away: ReadonlySet<string>): IndexView[] {
+  return topology.indexes.filter((index) => index.deletedSeq === null).map((index) => viewIndex(index, away));
 }
 
-function viewIndex(index: TopologyIndex): IndexView {
+/** Nodes that do not answer, as this proxy or the watch over the fleet has seen it. */
+export function awayNodes(nodes: readonly NodeView[]): Set<string> {
+  const isAway = ({ reachable, health }: NodeView) =>
+    !reachable || health?.state === 'down' || health?.state === 'lost';
+  return new Set(nodes.filter(isAway).map((node) => node.id));
+}
+
+function viewIndex(index: TopologyIndex, away: ReadonlySet<string>): IndexView {
   const replicas: ReplicaCounts = {};
   let underReplicatedShards = 0;
-  let unavailableShards = 0;
-  for (const shard of index.shards) {
+  const unavailable: number[] = [];
+  for (const [number, shard] of index.shards.entries()) {
     for (const { state } of shard) replicas[state] = (replicas[state] ?? 0) + 1;
-    const readable = shard.filter((replica) => replica.state === 'in-sync').length;
-    if (readable < index.replicationFactor) underReplicatedShards++;
-    if (readable === 0) unavailableShards++;
+    const inSync = shard.filter((replica) => replica.state === 'in-sync');
+    if (inSync.length < index.replicationFactor) underReplicatedShards++;
+    if (inSync.every((replica) => away.has(replica.node))) unavailable.push(number);
   }
   return {
     uid: index.uid,
@@ -126,7 +135,8 @@ function viewIndex(index: TopologyIndex): IndexView {
     replicationFactor: index.replicationFactor,
     replicas,
     underReplicatedShards,
-    unavailableShards,
+    unavailableShards: unavailable.length,
+    unavailable,
     createdAt: index.createdAt,
     updatedAt: index.updatedAt,
   };

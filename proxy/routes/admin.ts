@@ -12,7 +12,7 @@ import type { VerificationStarter } from '../../shared/io/verifications.js';
 import { explainSearch } from '../admin/explain.js';
 import { readIndexPatch } from '../admin/requests.js';
 import { judgeFleet, summarizeChange } from '../admin/status.js';
-import { viewIndexes, viewNodes, viewTopology } from '../admin/views.js';
+import { awayNodes, viewIndexes, viewNodes, viewTopology } from '../admin/views.js';
 import { authorizeClient } from '../auth.js';
 import type { ProxyContext } from '../context.js';
 import { readScoring } from '../search/scoring.js';
@@ -81,7 +81,7 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
       replicationFactor: topology.replicationFactor,
       ...judgeFleet({ topology, nodes, change, moves, nowMs, healingPause, verification }),
       nodes,
-      indexes: viewIndexes(topology).length,
+      indexes: topology.indexes.filter((index) => index.deletedSeq === null).length,
       journal: { head: head.journalHead, payloadBytes: head.journalPayloadBytes },
       leases: leases.map(({ untilMs, ...lease }) => ({ ...lease, validForMs: Math.max(0, untilMs - nowMs) })),
       change: change ? summarizeChange(change, moves, events, nowMs) : null,
@@ -110,7 +110,10 @@ function registerViews(admin: FastifyInstance, ctx: AdminContext): void {
     },
   );
 
-  admin.get('/indexes', async () => ({ indexes: viewIndexes(await store.readTopology()) }));
+  admin.get('/indexes', async () => {
+    const { topology, nodes } = await readNodes(Date.now());
+    return { indexes: viewIndexes(topology, awayNodes(nodes)) };
+  });
 
   admin.patch<{ Params: { uid: string } }>('/indexes/:uid', async (request) => {
     const { uid } = request.params;
