@@ -54,14 +54,28 @@ export function slowBeforeFlip(script: Script): Script {
   return end(actions, { endMs: 7_000 });
 }
 
-/** The node that is copied to indexes slowly, so that its stream is behind what was copied to it. */
+/**
+ * The node that is copied to comes to one deletion by filter after another later than its copy was read. Each matches
+ * nothing, for what it would match is given another colour just before; but the copy may have a document that is given
+ * that colour just after, and is not touched in between.
+ */
 export function slowTargets(script: Script): Script {
   const { random, actions, add, end } = straight(script, 0x38b34ae5);
-  const factor = random.pick([4, 8, 16]);
-  add({ atMs: ADD_MS + 100, do: 'slow node', ms: CHANGE_MS, factor, newest: true });
-  // Then silence, in which a difference stays what it is.
-  const toMs = ADD_MS + random.between(1_500, 3_000);
-  addWrites(random, add, { fromMs: ADD_MS, toMs, everyMs: [15, 60] }, recolour);
+  add({ atMs: ADD_MS + 100, do: 'slow node', ms: 2_500, factor: random.between(3, 8), newest: true });
+  let atMs = ADD_MS;
+  const write = (what: Write) => {
+    atMs += random.between(15, 35);
+    add({ atMs, do: 'write', uid: 'books', write: what });
+  };
+  const remove = (value: string) => write({ kind: 'delete-by-filter', field: 'colour', value });
+  const paint = (id: string, colour: string) => write({ kind: 'patch', documents: [{ id, colour }] });
+  for (let id = 0; id < 9; id += 1) paint(`d${id}`, 'green');
+  for (let cycle = 0; atMs < 4_500; cycle += 1) {
+    paint(`d${cycle % 9}`, 'red');
+    for (let count = random.between(3, 7); count > 0; count -= 1) remove('none');
+    paint(`d${cycle % 9}`, 'green');
+    remove('red');
+  }
   return end(actions, { shards: 1, endMs: 5_000 });
 }
 
@@ -77,26 +91,41 @@ export function heldLong(script: Script): Script {
   return end(actions, {});
 }
 
-/** Workers stop for long enough that others take over, wherever they are, and wake among many writes and searches. */
+/** Workers fall asleep between two polls, with nothing in flight, and wake among many writes when others deliver. */
 export function sleepers(script: Script): Script {
-  const { random, actions, add, end } = straight(script, 0x297a2d39);
-  for (let atMs = 800; atMs < 6_000; atMs += random.between(300, 900)) {
-    const stopMs = random.between(2_600, 4_000);
-    if (random.chance(0.4)) add({ atMs, do: 'stop worker', ms: stopMs });
-    const point = random.pick([
-      'store.takeOverStream',
-      'store.takeOverStream',
-      'store.hasWork',
-      'store.readGroup',
-    ]);
-    add({ atMs, do: 'trap', trap: { point, count: random.between(1, 4), stopMs } });
+  const { random, add, end, actions } = straight(script, 0x297a2d39);
+  for (const atMs of [1_000, 1_300]) {
+    const point = random.pick(['store.hasWork', 'store.readGroup']);
+    const trap = { point, count: random.between(1, 8), stopMs: random.between(3_200, 4_200) };
+    add({ atMs, do: 'trap', trap });
   }
-  addWrites(random, add, { fromMs: 800, toMs: 8_000, everyMs: [10, 90] }, writeOf);
-  addSearches(random, add, 800, 8_500);
-  return end(
-    actions.filter((action) => action.do !== 'change'),
-    { strikes: 0.01, workers: 3, endMs: 8_500 },
-  );
+  addWrites(random, add, { fromMs: 800, toMs: 7_000, everyMs: [15, 90] }, writeOf);
+  addSearches(random, add, 3_800, 8_000);
+  return end(withoutChange(actions), { workers: 3, endMs: 8_000 });
+}
+
+/** Whoever comes in the place of a dead worker falls asleep before its takeover, and wakes when another has delivered. */
+export function lateTakeovers(script: Script): Script {
+  const { random, add, end, actions } = straight(script, 0x51ed270b);
+  const trap = { point: 'store.takeOverStream', count: 1, stopMs: random.between(3_600, 5_000) };
+  add({ atMs: 1_500, do: 'trap', trap });
+  add({ atMs: 1_510, do: 'kill worker' });
+  addWrites(random, add, { fromMs: 3_500, toMs: 7_500, everyMs: [20, 70] }, put);
+  addSearches(random, add, 4_500, 8_000);
+  return end(withoutChange(actions), { workers: 3, endMs: 8_000 });
+}
+
+/** Entries that nodes refuse, among others: workers fall asleep when they have sent one of them again, and wake late. */
+export function lateResends(script: Script): Script {
+  const { random, add, end, actions } = straight(script, 0x6c62272e);
+  const trap = {
+    point: 'after store.confirmEntries',
+    count: random.between(8, 40),
+    stopMs: random.between(4_600, 6_000),
+  };
+  add({ atMs: 1_200, do: 'trap', trap });
+  addWrites(random, add, { fromMs: 1_200, toMs: 2_800, everyMs: [10, 60] }, poisoned);
+  return end(withoutChange(actions), { workers: 3, endMs: 8_500 });
 }
 
 /** Searches are on their way for long, or their proxies stop just before they ask, while sources go at once. */
@@ -123,6 +152,8 @@ export function latePlanners(script: Script): Script {
   addWrites(random, add, { fromMs: ADD_MS, toMs: 7_000, everyMs: [60, 200] }, colourful);
   return end(actions, { endMs: 8_000 });
 }
+
+const withoutChange = (actions: readonly Action[]) => actions.filter((action) => action.do !== 'change');
 
 type Add = (action: object) => void;
 type Writer = (random: Random, version: () => number) => Write;
@@ -175,6 +206,13 @@ const put: Writer = (random, version) => ({
   documents: [{ id: `d${random.below(9)}`, colour: random.pick(COLOURS), f0: version() }],
 });
 
+const poisoned: Writer = (random, version) => {
+  const id = `d${random.below(9)}`;
+  if (random.chance(0.15)) return { kind: 'delete', ids: [id] };
+  const poison = random.chance(0.3) ? { _geo: 'nowhere' } : {};
+  return { kind: 'put', documents: [{ id, f0: version(), ...poison }] };
+};
+
 /** Patches that keep what is there, and deletions by what they change. */
 const colourful: Writer = (random, version) => {
   const id = `d${random.below(9)}`;
@@ -183,15 +221,6 @@ const colourful: Writer = (random, version) => {
   if (what < 0.1) return { kind: 'delete-by-filter', field: 'colour', value: colour };
   if (what < 0.75) return { kind: 'patch', documents: [{ id, colour }] };
   return { kind: 'put', documents: [{ id, colour, f0: version() }] };
-};
-
-/** Few colours change, so that most are not what they were when an earlier deletion was made. */
-const recolour: Writer = (random, version) => {
-  const colour = random.pick(COLOURS);
-  const what = random.next();
-  if (what < 0.07) return { kind: 'delete-by-filter', field: 'colour', value: colour };
-  if (what < 0.4) return { kind: 'patch', documents: [{ id: `d${random.below(9)}`, colour }] };
-  return { kind: 'put', documents: [{ id: 'other', f0: version() }] };
 };
 
 /** Documents that no list of a copy has, and deletions of those that it has. */

@@ -112,7 +112,13 @@ export class VirtualClient extends NodeClient {
 }
 
 /** Broken on purpose: replaces calls of the store, for one process. */
-export type StoreOverride = (store: Store, process: Process) => Partial<Store>;
+export type StoreOverride = (
+  store: Store,
+  process: Process,
+) => Partial<Store> & {
+  /** Calls that pass their points by themselves, somewhere within. */
+  reaches?: readonly (keyof Store)[];
+};
 
 const READS = /^(read|list|has|next)/;
 
@@ -124,7 +130,7 @@ export function remoteStore(
   override: StoreOverride | null,
 ): Store {
   const { scheduler, random } = network;
-  const overridden = override?.(store, process) ?? {};
+  const overridden: ReturnType<StoreOverride> = override?.(store, process) ?? {};
   const calls = new Map<string, unknown>();
   return new Proxy(store, {
     get(target, name: keyof Store & string) {
@@ -146,8 +152,7 @@ export function remoteStore(
         await process.sleep(random.between(50, 200));
         throw new StoreUnavailable('CUT', 'the state store does not answer');
       }
-      // What replaces a call passes there by itself, where it sees fit.
-      if (!(name in overridden)) await network.reach(process, `store.${name}`);
+      if (!overridden.reaches?.includes(name as keyof Store)) await network.reach(process, `store.${name}`);
       const isWrite = !READS.test(name);
       // A transaction may be on its way for a while, and arrive after its sender's death.
       if (isWrite && !network.calm && random.chance(0.05))
@@ -159,6 +164,7 @@ export function remoteStore(
           throw error;
         },
       );
+      await network.reach(process, `after store.${name}`);
       await process.sleep(random.between(0, 3));
       if (isWrite && !network.calm && random.chance(0.003))
         throw new StoreUnavailable('LOST', 'the answer of the state store was lost');

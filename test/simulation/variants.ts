@@ -7,7 +7,9 @@ import type { Store } from '../../shared/io/store.js';
 import {
   heldLong,
   latePlanners,
+  lateResends,
   lateSearches,
+  lateTakeovers,
   manyRollbacks,
   restless,
   sleepers,
@@ -56,6 +58,7 @@ const OF_HOLDERS: readonly (keyof Store)[] = [
 export const VARIANTS: Readonly<Record<string, Variant>> = {
   'no-hold-during-copy': {
     what: 'a shard that is being copied receives live deliveries too',
+    aim: slowTargets,
     sql: swap(`state IN ('joined', 'verified'`, `state IN ('copying', 'joined', 'verified'`),
   },
   'no-wait-for-leases': {
@@ -74,7 +77,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'clean-between-resends': {
     what: 'a stream that sends again entry by entry counts as clean between two of them',
-    aim: sleepers,
+    aim: lateResends,
     store: () => (store) => ({
       confirmEntries: (node, generation, position, outcomes, _clean, lastTaskUid) =>
         store.confirmEntries(node, generation, position, outcomes, true, lastTaskUid),
@@ -82,8 +85,9 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'position-before-generation': {
     what: 'the position is read before the generation is raised',
-    aim: sleepers,
+    aim: lateTakeovers,
     store: (world) => (store, process) => ({
+      reaches: ['takeOverStream'],
       takeOverStream: async (node, holder) => {
         const before = (await store.readStreams()).find((stream) => stream.node === node);
         await process.sleep(world.random.between(0, 40));
