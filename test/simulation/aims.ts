@@ -1,4 +1,4 @@
-// Histories with more of what a variant that is broken on purpose is met with; all else in them stays as it was.
+// Histories that lead to what a variant is broken in: with more of it, or straight to it and with nothing else.
 import type { Write } from './model.js';
 import { Random } from './random.js';
 import { type Action, COLOURS, type Script, writeOf } from './script.js';
@@ -77,6 +77,15 @@ export function slowTargets(script: Script): Script {
     remove('red');
   }
   return end(actions, { shards: 1, endMs: 5_000 });
+}
+
+/** The nodes that are copied from index slowly, so that others have what they lack when they are let go. */
+export function slowSources(script: Script): Script {
+  const { random, actions, add, end } = straight(script, 0x4cf5ad43);
+  addWrites(random, add, { fromMs: ADD_MS, toMs: 7_000, everyMs: [50, 110] }, put);
+  addSearches(random, add, ADD_MS + 500, 7_000);
+  const factor = random.between(8, 16);
+  return end(actions, { replicas: 1, slowness: script.shape.slowness.map(() => factor), endMs: 7_000 });
 }
 
 /** Every stream keeps up with what is written, while moves stand still between their copy and their replay. */

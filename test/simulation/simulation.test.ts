@@ -35,6 +35,7 @@ const CAUGHT: Readonly<Record<string, number>> = {
   'no-membership-filter': 14,
   'no-lease-recheck': 1,
   'lease-at-any-epoch': 5,
+  'success-at-new-epoch-only': 7,
   'success-at-first-replica': 5,
   'join-at-equal-position': 13,
   'plan-twice': 1,
@@ -46,9 +47,8 @@ const RARE: Readonly<Record<string, number>> = {
   'delete-before-commit': 1,
   'paging-by-offset': 1,
   'resend-failed-group-only': 1,
-  'success-at-new-epoch-only': 1,
-  'last-replica-demoted': 1,
-  'barrier-on-all-shards': 1,
+  'last-replica-demoted': 43,
+  'barrier-on-all-shards': 116,
 };
 const MOST_SEEDS = 1_000;
 

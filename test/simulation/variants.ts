@@ -14,6 +14,7 @@ import {
   restless,
   sleepers,
   slowBeforeFlip,
+  slowSources,
   slowTargets,
 } from './aims.js';
 import type { Sent, StoreOverride, TamperedRequest } from './network.js';
@@ -229,6 +230,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'success-at-new-epoch-only': {
     what: 'a task succeeds without the replicas that proxies of the old epoch still read',
+    aim: slowSources,
     sql: swap('r.left_epoch IS NOT NULL AND r.left_epoch > ?', 'r.left_epoch IS NULL AND r.left_epoch > ?'),
   },
   'success-at-first-replica': {
