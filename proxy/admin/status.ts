@@ -111,7 +111,7 @@ function judgeIndex(index: IndexView, reasons: string[], steps: Set<string>): vo
     const named = unavailable.slice(0, MOST_SHARDS).join(', ');
     const more = unavailableShards > MOST_SHARDS ? ', …' : '';
     reasons.push(
-      `${unavailableShards} of ${shardCount} shards of index ${uid} have no in-sync replica on a node that answers: ${named}${more}`,
+      `${unavailableShards} of ${shardCount} shards of index ${uid} have no in-sync replica on a node that is well: ${named}${more}`,
     );
     steps.add('bring back the nodes that hold them: miroir-ctl node list');
   } else if (underReplicatedShards > 0) {

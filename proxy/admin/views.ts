@@ -95,7 +95,7 @@ export interface IndexView {
   shardCount: number;
   replicationFactor: number;
   replicas: ReplicaCounts;
-  /** Shards with fewer in-sync replicas than the replication factor, and those with none on a node that answers. */
+  /** Shards with fewer in-sync replicas than the replication factor, and those with none on a node that is well. */
   underReplicatedShards: number;
   unavailableShards: number;
   unavailable: number[];
@@ -108,10 +108,10 @@ export function viewIndexes(topology: Topology, away: ReadonlySet<string>): Inde
   return topology.indexes.filter((index) => index.deletedSeq === null).map((index) => viewIndex(index, away));
 }
 
-/** Nodes that do not answer, as this proxy or the watch over the fleet has seen it. */
+/** Nodes that do not answer this proxy, or are away for the watch over the fleet and still in trouble: it waits with good news. */
 export function awayNodes(nodes: readonly NodeView[]): Set<string> {
-  const isAway = ({ reachable, health }: NodeView) =>
-    !reachable || health?.state === 'down' || health?.state === 'lost';
+  const isAway = ({ reachable, health, stream }: NodeView) =>
+    !reachable || ((health?.state === 'down' || health?.state === 'lost') && stream?.lastError !== null);
   return new Set(nodes.filter(isAway).map((node) => node.id));
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { judgeFleet } from '../../proxy/admin/status.js';
-import { type NodeView, viewIndexes } from '../../proxy/admin/views.js';
+import { awayNodes, type NodeView, viewIndexes } from '../../proxy/admin/views.js';
 import { sampleIndex, sampleNodes, sampleReplica, sampleTopology } from '../support/sample-topology.js';
 
 const nowMs = Date.parse('2026-01-01T00:00:00Z');
@@ -67,7 +67,7 @@ describe('judgeFleet', () => {
     ]);
     const single = sampleIndex([['a', sampleReplica('b', 'joined')]], { uid: 'other' });
     expect(judge([node('a'), node('b')], [index, single]).reasons).toEqual([
-      '1 of 3 shards of index products have no in-sync replica on a node that answers: 2',
+      '1 of 3 shards of index products have no in-sync replica on a node that is well: 2',
       '1 of 1 shards of index other have fewer than 2 in-sync replicas',
     ]);
   });
@@ -77,8 +77,12 @@ describe('judgeFleet', () => {
     const away = { ...node('b'), reachable: false };
     expect(judge([node('a'), away], [index]).reasons).toEqual([
       'node b does not answer',
-      '2 of 4 shards of index products have no in-sync replica on a node that answers: 1, 3',
+      '2 of 4 shards of index products have no in-sync replica on a node that is well: 1, 3',
     ]);
+    // One that is back is lost for the watch a while longer, and is read already.
+    const health = { state: 'lost' as const, since: '', reason: null };
+    expect(awayNodes([{ ...node('b'), health }])).toEqual(new Set());
+    expect(awayNodes([{ ...node('b', { lastError: 'bears no claim' }), health }])).toEqual(new Set(['b']));
     expect(viewIndexes(sampleTopology(sampleNodes(['a', 'b']), [index]), new Set(['b']))).toMatchObject([
       { unavailableShards: 2, unavailable: [1, 3], underReplicatedShards: 0 },
     ]);
