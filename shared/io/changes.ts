@@ -70,11 +70,13 @@ export interface TemporalTarget {
   clusterId: string;
   /** Within which Temporal must answer. */
   deadlineMs?: number;
+  /** How long a new change waits for one that is ending: its last step may have been given to a worker that has died. */
+  endingMs?: number;
 }
 
 /** Phases of a change that nothing more comes of; see ChangePhase of the workflows. */
 const ENDING = new Set(['finishing', 'done', 'aborted', 'failed']);
-/** How long a new change waits for one that is ending: its last step may have been given to a worker that has died. */
+/** Less than the command line waits for an answer. */
 const ENDING_MS = 25_000;
 /** How long after one change was cancelled to make way the next one may be. */
 const CANCEL_AGAIN_MS = 5_000;
@@ -118,7 +120,7 @@ export class TemporalChanges implements ChangeStarter {
         const isBusy = error instanceof ApiError && error.code === 'miroir_change_in_progress';
         if (!isBusy) throw error;
         const nowMs = performance.now();
-        if (nowMs - begunMs > ENDING_MS)
+        if (nowMs - begunMs > (this.target.endingMs ?? ENDING_MS))
           throw cancelledMs === null ? error : new ApiError(error.code, MAKING_WAY);
         const running = await this.look();
         if (running === 'runs') throw error;

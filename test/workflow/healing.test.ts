@@ -42,7 +42,9 @@ beforeEach(() => {
   noted = [];
   worker.renew();
   const { taskQueue, clusterId } = worker;
-  changes = new TemporalChanges({ address, namespace: 'default', taskQueue, clusterId });
+  // A busy machine takes its time; in reality the operator is told to start again.
+  const patience = { deadlineMs: 30_000, endingMs: 120_000 };
+  changes = new TemporalChanges({ address, namespace: 'default', taskQueue, clusterId, ...patience });
 });
 afterAll(() => worker.stop());
 
