@@ -55,7 +55,7 @@ export const STREAM_POINTS = [
 export const VERIFICATION_POINTS = ['verification.item@3', 'verification.repaired'] as const;
 
 /**
- * No proxy dies in these tests: one that gets no processor for three seconds refuses searches, as it should, and a busy
- * machine may leave it without for as long.
+ * No proxy dies in these tests: one that gets no processor for three seconds refuses searches, as it should, and fails them
+ * where no node gets any for fifteen. A busy machine may leave them without for as long.
  */
-export const CALM_PROXY = { MIROIR_LEASE_TTL_MS: '20000' };
+export const CALM_PROXY = { MIROIR_LEASE_TTL_MS: '20000', MIROIR_SEARCH_DEADLINE_MS: '60000' };

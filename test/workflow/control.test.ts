@@ -1,24 +1,18 @@
 // Steering a change that runs, on a real Temporal server: pause, throttle, approval, and the way back.
 import { WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { moveIdOf } from '../../workflows/messages.js';
-import { FakeMoves, forwardTo } from '../support/fake-moves.js';
-import { WorkflowWorker } from '../support/workflow-worker.js';
+import { useFakeFleet } from '../support/fake-fleet.js';
+import type { FakeMoves } from '../support/fake-moves.js';
+import type { WorkflowWorker } from '../support/workflow-worker.js';
 
 const REBALANCE = { kind: 'rebalance', nodes: [] };
 
 let worker: WorkflowWorker;
 let moves: FakeMoves;
-beforeAll(async () => {
-  worker = await WorkflowWorker.start(
-    inject('temporalAddress'),
-    forwardTo(() => moves),
-  );
-});
-afterAll(() => worker.stop());
-beforeEach(() => {
-  moves = new FakeMoves();
-  worker.renew();
+let renew: () => void;
+useFakeFleet((fleet) => {
+  ({ worker, moves, renew } = fleet);
 });
 
 const idOf = (ordinal: number) => moveIdOf(moves.changeId, ordinal);
@@ -170,8 +164,7 @@ describe('an approval', () => {
     await handle.cancel();
     await refusal(handle.result());
 
-    worker.renew();
-    moves = new FakeMoves();
+    renew();
     moves.options = { approve: true };
     const gated = await worker.change(REBALANCE);
     await worker.until(

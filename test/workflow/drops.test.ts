@@ -1,22 +1,17 @@
 // Moves that only take a surplus replica away, on a real Temporal server: no copy, and nothing to clean up before the flip.
-import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest';
-import { FakeMoves, forwardTo } from '../support/fake-moves.js';
-import { WorkflowWorker } from '../support/workflow-worker.js';
+import { beforeEach, expect, it } from 'vitest';
+import { useFakeFleet } from '../support/fake-fleet.js';
+import type { FakeMoves } from '../support/fake-moves.js';
+import type { WorkflowWorker } from '../support/workflow-worker.js';
 
 let worker: WorkflowWorker;
 let moves: FakeMoves;
-beforeAll(async () => {
-  worker = await WorkflowWorker.start(
-    inject('temporalAddress'),
-    forwardTo(() => moves),
-  );
+useFakeFleet((fleet) => {
+  ({ worker, moves } = fleet);
 });
-afterAll(() => worker.stop());
 beforeEach(() => {
-  moves = new FakeMoves();
   moves.moves = 2;
   moves.drops.add(1);
-  worker.renew();
 });
 
 const callsOf = (ordinal: number) => moves.calls.filter((call) => call.endsWith(` ${ordinal}`));

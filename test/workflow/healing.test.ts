@@ -1,11 +1,11 @@
 // The watch over the fleet and healing changes, on a real Temporal server: what heals begins by itself, one change at a
 // time, and makes way for what an operator starts.
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { TemporalChanges } from '../../shared/io/changes.js';
-import { FakeMoves, forwardTo } from '../support/fake-moves.js';
-import { WorkflowWorker } from '../support/workflow-worker.js';
+import { useFakeFleet } from '../support/fake-fleet.js';
+import type { FakeMoves } from '../support/fake-moves.js';
+import type { WorkflowWorker } from '../support/workflow-worker.js';
 
-const address = inject('temporalAddress');
 const HEAL = { kind: 'heal', nodes: [], cause: 'node n2 is lost' } as const;
 const LIMIT = { timeout: 180_000 };
 const POLL = { timeout: 90_000 };
@@ -18,9 +18,19 @@ let findings: { cause: string; lost: string[] }[] = [];
 let looks = 0;
 let noted: string[][] = [];
 
-beforeAll(async () => {
-  worker = await WorkflowWorker.start(address, {
-    ...forwardTo(() => moves),
+useFakeFleet(
+  (fleet) => {
+    ({ worker, moves } = fleet);
+    findings = [];
+    looks = 0;
+    noted = [];
+    const { taskQueue, clusterId } = worker;
+    const address = inject('temporalAddress');
+    // A busy machine takes its time; in reality the operator is told to start again.
+    const patience = { deadlineMs: 30_000, endingMs: 120_000 };
+    changes = new TemporalChanges({ address, namespace: 'default', taskQueue, clusterId, ...patience });
+  },
+  {
     watchHealth: async () => {
       looks += 1;
       return findings.shift() ?? null;
@@ -33,20 +43,8 @@ beforeAll(async () => {
     repairFindings: async () => ({ waiting: 1 }),
     recheckFindings: async () => ({ items: 3, different: 0 }),
     closeVerification: async () => undefined,
-  });
-});
-beforeEach(() => {
-  moves = new FakeMoves();
-  findings = [];
-  looks = 0;
-  noted = [];
-  worker.renew();
-  const { taskQueue, clusterId } = worker;
-  // A busy machine takes its time; in reality the operator is told to start again.
-  const patience = { deadlineMs: 30_000, endingMs: 120_000 };
-  changes = new TemporalChanges({ address, namespace: 'default', taskQueue, clusterId, ...patience });
-});
-afterAll(() => worker.stop());
+  },
+);
 
 const start = (workflow: string, workflowId: string, ...args: unknown[]) =>
   worker.client.workflow.start(workflow, { workflowId, taskQueue: worker.taskQueue, args });

@@ -1,24 +1,17 @@
 // The change of a topology as a workflow, on a real Temporal server with moves that hold, fail and flip on demand.
 import { WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { moveIdOf } from '../../workflows/messages.js';
-import { FakeMoves, forwardTo } from '../support/fake-moves.js';
-import { WorkflowWorker } from '../support/workflow-worker.js';
+import { useFakeFleet } from '../support/fake-fleet.js';
+import type { FakeMoves } from '../support/fake-moves.js';
+import type { WorkflowWorker } from '../support/workflow-worker.js';
 
 const REBALANCE = { kind: 'rebalance', nodes: [] };
 
 let worker: WorkflowWorker;
 let moves: FakeMoves;
-beforeAll(async () => {
-  worker = await WorkflowWorker.start(
-    inject('temporalAddress'),
-    forwardTo(() => moves),
-  );
-});
-afterAll(() => worker.stop());
-beforeEach(() => {
-  moves = new FakeMoves();
-  worker.renew();
+useFakeFleet((fleet) => {
+  ({ worker, moves } = fleet);
 });
 
 const idOf = (ordinal: number) => moveIdOf(moves.changeId, ordinal);
