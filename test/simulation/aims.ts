@@ -5,25 +5,6 @@ import { type Action, COLOURS, type Script, writeOf } from './script.js';
 
 const CHANGE_MS = 4_000;
 
-/** Many writes and searches around each change, while nodes are slow, or down for long enough to be demoted. */
-export function restless(script: Script): Script {
-  const { random, actions, add } = begin(script, 0x5bd1e995);
-  let version = 1_000;
-  for (const fromMs of changesOf(script)) {
-    for (let atMs = fromMs; atMs < fromMs + CHANGE_MS; atMs += random.between(20, 120))
-      add({ atMs, do: 'search', uid: 'books' });
-    for (let atMs = fromMs; atMs < fromMs + CHANGE_MS; atMs += random.between(40, 200))
-      add({ atMs, do: 'write', uid: 'books', write: writeOf(random, () => ++version) });
-    const atMs = fromMs + random.between(0, 1_500);
-    add(
-      random.chance(0.5)
-        ? { atMs, do: 'slow node', ms: 3_000, factor: random.pick([20, 60]) }
-        : { atMs, do: 'node down', ms: random.pick([1_800, 2_500]) },
-    );
-  }
-  return inOrder(script, actions);
-}
-
 /** Short retentions, and rollbacks that come when these are just over. */
 export function manyRollbacks(script: Script): Script {
   const random = new Random(script.seed ^ 0x1b873593);
@@ -79,6 +60,16 @@ export function slowTargets(script: Script): Script {
   return end(actions, { shards: 1, endMs: 5_000 });
 }
 
+/** A node is away for long enough to be demoted, and catches up slowly while others are written to and searched. */
+export function backSlowly(script: Script): Script {
+  const { random, actions, add, end } = straight(script, 0x3c6ef372);
+  add({ atMs: ADD_MS, do: 'node down', ms: random.between(2_000, 2_600) });
+  addWrites(random, add, { fromMs: 1_300, toMs: 6_500, everyMs: [30, 90] }, put);
+  addSearches(random, add, 3_000, 7_000);
+  const slowness = script.shape.slowness.map(() => random.between(2, 4));
+  return end(withoutChange(actions), { slowness, endMs: 7_000 });
+}
+
 /** The nodes that are copied from index slowly, so that others have what they lack when they are let go. */
 export function slowSources(script: Script): Script {
   const { random, actions, add, end } = straight(script, 0x4cf5ad43);
@@ -86,6 +77,20 @@ export function slowSources(script: Script): Script {
   addSearches(random, add, ADD_MS + 500, 7_000);
   const factor = random.between(8, 16);
   return end(actions, { replicas: 1, slowness: script.shape.slowness.map(() => factor), endMs: 7_000 });
+}
+
+/** The first documents of a shard are deleted one by one while it begins to be copied; nobody touches the last ones. */
+export function thinnedOut(script: Script): Script {
+  const { random, actions, add, end } = straight(script, 0x2545f495);
+  const ids = Array.from({ length: 50 }, (_, number) => `e${number}`);
+  const documents = ids.map((id) => ({ id, colour: 'red' }));
+  add({ atMs: 650, do: 'write', uid: 'books', write: { kind: 'put', documents } });
+  let atMs = ADD_MS + 100;
+  for (const id of ids) {
+    atMs += random.between(15, 40);
+    add({ atMs, do: 'write', uid: 'books', write: { kind: 'delete', ids: [id] } });
+  }
+  return end(actions, { shards: 1 });
 }
 
 /** Every stream keeps up with what is written, while moves stand still between their copy and their replay. */

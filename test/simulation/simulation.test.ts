@@ -28,7 +28,9 @@ const CAUGHT: Readonly<Record<string, number>> = {
   'position-before-generation': 3,
   'no-generation': 3,
   'flip-below-watermark': 1,
+  'promote-below-watermark': 5,
   'flip-before-verify': 4,
+  'paging-by-offset': 1,
   'payloads-by-position': 2,
   'filter-without-recorded-ids': 10,
   'two-primary-keys': 17,
@@ -43,10 +45,8 @@ const CAUGHT: Readonly<Record<string, number>> = {
 /** Those that are rare in histories, each with a seed too. */
 const RARE: Readonly<Record<string, number>> = {
   'no-fence': 36,
-  'promote-below-watermark': 1,
-  'delete-before-commit': 1,
-  'paging-by-offset': 1,
-  'resend-failed-group-only': 1,
+  'delete-before-commit': 5,
+  'resend-failed-group-only': 21,
   'last-replica-demoted': 43,
   'barrier-on-all-shards': 116,
 };

@@ -5,17 +5,18 @@ import { shardFilter } from '../../shared/core/topology.js';
 import type { NodeRequest, NodeResponse } from '../../shared/io/node-client.js';
 import type { Store } from '../../shared/io/store.js';
 import {
+  backSlowly,
   heldLong,
   latePlanners,
   lateResends,
   lateSearches,
   lateTakeovers,
   manyRollbacks,
-  restless,
   sleepers,
   slowBeforeFlip,
   slowSources,
   slowTargets,
+  thinnedOut,
 } from './aims.js';
 import type { Sent, StoreOverride, TamperedRequest } from './network.js';
 import type { Script } from './script.js';
@@ -131,7 +132,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'promote-below-watermark': {
     what: 'a demoted replica becomes readable although it is behind a task that has succeeded',
-    aim: restless,
+    aim: backSlowly,
     sql: swap('FROM indexes WHERE watermark <= ?', 'FROM indexes WHERE -1 <= ?'),
   },
   'flip-before-verify': {
@@ -153,6 +154,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   },
   'paging-by-offset': {
     what: 'the list of what is to be copied is read in pages',
+    aim: thinnedOut,
     tamper: ({ process, node, request }, world) => {
       if (!request.path.endsWith('/documents/fetch')) return null;
       const query = JSON.parse(bodyOf(request)) as { fields?: string[]; limit: number };
