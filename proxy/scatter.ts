@@ -2,8 +2,9 @@
 // deadline. Knows nothing of what is asked.
 import { ApiError } from '../shared/core/errors.js';
 import { indexNotFound } from '../shared/core/field-errors.js';
+import { isDemoted } from '../shared/core/replica-states.js';
 import { chooseReplicas, type Routing, stickyKeyOf } from '../shared/core/routing.js';
-import type { NodeId, TopologyIndex } from '../shared/core/topology.js';
+import type { NodeId, Replica, TopologyIndex } from '../shared/core/topology.js';
 import { type Clock, REAL_CLOCK } from '../shared/io/clock.js';
 import type { NodeRequest, NodeResponse } from '../shared/io/node-client.js';
 import type { ProxyContext, TopologyHold } from './context.js';
@@ -197,7 +198,10 @@ class Scatter {
         return null;
       }
       const before = this.index.physicalNames[node];
-      await this.refreshNames();
+      if (!(await this.refreshNames(node, shards))) {
+        this.failed.add(node);
+        return null;
+      }
       if (this.index.physicalNames[node] === before) {
         await this.clock.sleep(RENAME_PAUSE_MS);
       }
@@ -227,13 +231,25 @@ class Scatter {
     return ok;
   }
 
-  /** Takes over physical names only: which replica answers stays as the request's topology says. */
-  private async refreshNames(): Promise<void> {
+  /**
+   * Takes over physical names only: which replica answers stays as the request's topology says. False when the node has
+   * lost these shards meanwhile: under its new name it would answer without what it held.
+   */
+  private async refreshNames(node: NodeId, shards: readonly number[]): Promise<boolean> {
     const topology = await this.ctx.watcher.refresh();
     const fresh = topology.indexes.find((index) => index.incarnation === this.index.incarnation);
     if (!fresh || fresh.deletedSeq !== null) throw indexNotFound(this.index.uid);
     this.index = { ...this.index, physicalNames: fresh.physicalNames };
+    return shards.every((shard) => {
+      const replica = fresh.shards[shard]?.find((row) => row.node === node);
+      return replica !== undefined && stillHolds(replica);
+    });
   }
+}
+
+/** Whether a replica that was in-sync in an older topology has everything yet: a demoted one may be read by that one. */
+function stillHolds(replica: Replica): boolean {
+  return replica.state === 'in-sync' || replica.state === 'retained' || isDemoted(replica);
 }
 
 function isIndexMissing(response: NodeResponse): boolean {
