@@ -4,6 +4,7 @@ import type { MoveRow } from '../../shared/io/store-changes.js';
 import type { Beat } from '../beat.js';
 import type { ActivityDeps } from '../deps.js';
 import { finalFailure } from '../failures.js';
+import { requireKnownTasks } from './known-tasks.js';
 
 /**
  * Reasons that pass. The target's stream is behind a task that has succeeded: readable now, it would hide that task.
@@ -66,13 +67,11 @@ async function requireAnswering({ store, nodes }: ActivityDeps, move: MoveRow): 
     const client = await nodes.client(node);
     try {
       const streams = await store.readStreams();
-      const { lastError, lastTaskUid } = streams.find((stream) => stream.node === node) ?? {};
+      const { lastError } = streams.find((stream) => stream.node === node) ?? {};
       if (lastError) throw new Error(lastError);
-      const ask = <T>(path: string) => client.json<T>({ method: 'GET', path, headersTimeoutMs: 3_000 });
-      await ask(`/indexes/${index?.physicalNames[node]}`);
-      const { results } = await ask<{ results: { uid: number }[] }>('/tasks?limit=1');
-      if ((results[0]?.uid ?? -1) < (lastTaskUid ?? -1))
-        throw new Error(`it has confirmed task ${lastTaskUid}, which it does not know any more`);
+      const path = `/indexes/${index?.physicalNames[node]}`;
+      await client.json({ method: 'GET', path, headersTimeoutMs: 3_000 });
+      await requireKnownTasks({ store, nodes }, node);
     } catch (error) {
       throw new Error(
         `the replica on ${move.sourceNode} is not taken away while node ${node}, which keeps the shard, does not answer: ${(error as Error).message}`,

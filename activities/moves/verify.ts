@@ -10,6 +10,7 @@ import { finalFailure } from '../failures.js';
 import { hasEmbedders } from '../stream/controls.js';
 import { fetchDocuments } from '../stream/shard-documents.js';
 import { differingIds, digestDocuments, type ShardDigest } from './document-digests.js';
+import { requireKnownTasks } from './known-tasks.js';
 import { readFromNode } from './shard-source.js';
 
 export interface Compared {
@@ -70,6 +71,9 @@ export async function compareReplicas(
   for (let round = 1; ; round += 1) {
     const differing = differingIds(left, right);
     const persistent = countPersistent(seen, left, right, differing);
+    // After the reads: a source that was restored while it was copied from is like its copy, and neither is the journal's.
+    if (differing.length === 0 || persistent.length > 0)
+      for (const node of [pair.trusted, pair.judged]) await requireKnownTasks(deps, node);
     // What is compared with a source that is not what it was says nothing.
     if ((differing.length === 0 || persistent.length > 0) && (await isSpoiled()))
       return { documents: whole.count, digest: whole.digest, rounds: round, again: true };

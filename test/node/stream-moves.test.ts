@@ -224,6 +224,22 @@ describe('a move', () => {
     expect(await states()).toEqual(['a:in-sync', 'b:in-sync', 'c:joined']);
   });
 
+  it('is not verified by a source that went back to an old disk, which its copy equals, but copied again', async () => {
+    await fleet.finish(await fleet.write('books', 0, [{ id: 1 }, { id: 2 }]));
+    await snapshot();
+    await copy();
+    await join();
+    await fleet.stopStreams();
+    const { generation } = await fleet.position('a');
+    await fleet.store.setUnclean('a', generation, false, 1_000);
+    await expect(verify()).rejects.toThrow(/node a has confirmed task 1000, which it does not know any more/);
+    expect(await states()).toEqual(['a:in-sync', 'b:in-sync', 'c:joined']);
+    for (const id of ['a', 'b', 'c']) fleet.stream(id);
+    await fleet.until(async () => (await fleet.store.readCopy('m1'))?.spoiled ?? null);
+    await fleet.until(async () => ((await fleet.store.readLoss('a')) === null ? true : null));
+    expect(await verify()).toMatchObject({ again: true });
+  });
+
   it('copies on where it was, chunk by chunk, after its worker died', async () => {
     await fleet.finish(
       await fleet.write(

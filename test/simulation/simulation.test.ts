@@ -19,6 +19,8 @@ const ONCE_BROKEN: readonly (readonly [seed: number, why: string])[] = [
     'the simulation did not notice a worker that died between being chosen for a stream and being watched',
   ],
   [845, 'the simulation gave up moves of changes that had just begun'],
+  [5896, 'a copy was read from, and verified by, a node that had just come back from a backup'],
+  [6656, 'a leaving node that did not answer, and stayed after all, kept what it should have deleted'],
 ];
 /** Each broken variant with a seed that has caught it. Whoever shifts histories finds the next one here, and notes it. */
 const CAUGHT: Readonly<Record<string, number>> = {
@@ -34,10 +36,10 @@ const CAUGHT: Readonly<Record<string, number>> = {
   'payloads-by-position': 2,
   'filter-without-recorded-ids': 10,
   'two-primary-keys': 17,
-  'no-membership-filter': 14,
+  'no-membership-filter': 16,
   'no-lease-recheck': 1,
   'lease-at-any-epoch': 5,
-  'success-at-new-epoch-only': 7,
+  'success-at-new-epoch-only': 14,
   'success-at-first-replica': 5,
   'join-at-equal-position': 13,
   'plan-twice': 1,
@@ -45,7 +47,7 @@ const CAUGHT: Readonly<Record<string, number>> = {
 /** Those that are rare in histories, each with a seed too. */
 const RARE: Readonly<Record<string, number>> = {
   'no-fence': 36,
-  'delete-before-commit': 5,
+  'delete-before-commit': 82,
   'resend-failed-group-only': 21,
   'last-replica-demoted': 43,
   'barrier-on-all-shards': 116,

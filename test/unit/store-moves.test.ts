@@ -177,6 +177,21 @@ describe('deleting the source', () => {
     await fleet.store.finishDelete('m1', 'source');
     expect(await fleet.replicas('books', 0)).toEqual(['a:verified', 'b:in-sync', 'c:in-sync']);
   });
+
+  it('that a leaving node did not answer is made up for when it is back and stays, unless the shard is held there', async () => {
+    const { store, generations } = fleet;
+    await fleet.planMove('m1', move);
+    await fleet.verifyMove('m1');
+    await store.flipMove('m1');
+    await store.beginDelete('m1', 'source');
+    const asked = await store.enqueueControl({ ...control('m1', 'delete', 1), node: 'a', args: {} });
+    await store.finishDelete('m1', 'source');
+    expect(await store.startControl('a', generations.a!, asked)).toBe(true);
+    await fleet.planMove('m2', { uid: 'books', shard: 0, from: 'c', to: 'a' });
+    await store.holdReplica('m2');
+    expect(await store.startControl('a', generations.a!, asked)).toBe(false);
+    expect((await store.readControls([asked]))[0]).toMatchObject({ status: 'failed' });
+  });
 });
 
 describe('a held replica', () => {

@@ -75,11 +75,25 @@ async function isWanted(tx: Tx, control: Omit<Control, 'id' | 'status' | 'result
   return row?.state === 'copying' && row.attempt === (control.args.attempt ?? row.attempt);
 }
 
+/**
+ * What a deletion is for outlives its move where the node was leaving and did not answer. It may be back and stay after
+ * all: then the shard goes as long as nothing holds it there. What a later move brings is asked for behind this step.
+ */
+async function isLeftOver(tx: Tx, { kind, incarnation, shard, node }: Control): Promise<boolean> {
+  if (kind !== 'delete') return false;
+  const held = await one(
+    tx,
+    'SELECT 1 AS found FROM replicas WHERE incarnation = ? AND shard = ? AND node = ?',
+    [incarnation, shard, node],
+  );
+  return held === undefined;
+}
+
 export async function startControl(tx: Tx, node: NodeId, generation: number, id: number): Promise<boolean> {
   await requireGeneration(tx, node, generation);
   const [control] = await readControls(tx, [id]);
   if (control?.status !== 'waiting') return false;
-  if (await isWanted(tx, control)) return true;
+  if ((await isWanted(tx, control)) || (await isLeftOver(tx, control))) return true;
   await finishControl(tx, node, generation, id, 'failed', { message: 'its move no longer holds the shard' });
   return false;
 }
