@@ -20,6 +20,7 @@ const ONCE_BROKEN: readonly (readonly [seed: number, why: string])[] = [
   ],
   [845, 'the simulation gave up moves of changes that had just begun'],
   [5896, 'a copy was read from, and verified by, a node that had just come back from a backup'],
+  [6080, 'a move was compared with a node that had come back from a backup after the copy'],
   [6656, 'a leaving node that did not answer, and stayed after all, kept what it should have deleted'],
 ];
 /** Each broken variant with a seed that has caught it. Whoever shifts histories finds the next one here, and notes it. */

@@ -206,6 +206,18 @@ describe('a rollback', () => {
     expect(await replicas()).toEqual(['a:in-sync', 'b:in-sync', 'c:retained']);
   });
 
+  it('works when the node of the target has lost what it held', async () => {
+    await flipped();
+    await fleet.store.declareLoss('c', fleet.generations.c!, 'was wiped');
+    expect(await replicas()).toEqual(['a:retained', 'b:in-sync', 'c:joined']);
+    await compared();
+    expect((await fleet.store.flipBack('m1')).flipped).toBe(true);
+    expect(await replicas()).toEqual(['a:in-sync', 'b:in-sync', 'c:retained']);
+    expect(await fleet.store.beginDelete('m1', 'target')).toBe(true);
+    await fleet.store.finishDelete('m1', 'target');
+    expect(await replicas()).toEqual(['a:in-sync', 'b:in-sync']);
+  });
+
   it('waits while the node of the source is in trouble', async () => {
     await flipped();
     await compared();
@@ -245,6 +257,19 @@ describe('a rollback against the end of the retention', () => {
     await fleet.store.markRollbackVerified('m1');
     await expect(fleet.store.beginDelete('m1', 'source')).rejects.toMatchObject({ code: 'rolling_back' });
     expect((await fleet.store.flipBack('m1')).flipped).toBe(true);
+  });
+
+  it('wins once it is planned: whoever found the source due before, and was late, leaves it', async () => {
+    await flipped();
+    fleet.nowMs += HOUR_MS;
+    expect(await due()).toEqual(['m1']);
+    await openRollback('back', { change: 'change-m1' });
+    expect(await fleet.store.planRollback('back', { changeId: 'change-m1' })).toBe(1);
+    await expect(fleet.store.beginDelete('m1', 'source')).rejects.toMatchObject({ code: 'rolling_back' });
+    expect(await replicas()).toEqual(['a:retained', 'b:in-sync', 'c:in-sync']);
+    // Not for ever: a run that died takes nothing back any more.
+    await fleet.store.setChangeStatus('back', 'failed');
+    expect(await fleet.store.beginDelete('m1', 'source')).toBe(true);
   });
 
   it('of a move that is not there, or took nothing away, says so', async () => {

@@ -7,7 +7,7 @@ import { bumpEpoch } from './cluster.js';
 import { readCopy, spoilReaders } from './copies.js';
 import { isoTime, one, type Tx } from './driver.js';
 import { refuseDrop, retainSurplus } from './drops.js';
-import { dropWaitingControls, readMove, readReplica, requireMove } from './moves.js';
+import { dropWaitingControls, OPEN, readMove, readReplica, requireMove } from './moves.js';
 import { oldestLeasedEpoch } from './progress.js';
 
 export async function markVerified(tx: Tx, moveId: string): Promise<void> {
@@ -97,7 +97,7 @@ const ROLLING_BACK: ReadonlySet<string> = new Set(['rollback-verify', 'rollback-
 /**
  * Commits `deleting`, so that no later step can make the replica readable again, nor copy from it. Refused while a proxy
  * may still read it, or a drop would leave too few. True also when it was committed before. Throws while the move is being
- * rolled back.
+ * rolled back, or is to be.
  */
 export async function beginDelete(
   tx: Tx,
@@ -111,7 +111,7 @@ export async function beginDelete(
   const row = await readReplica(tx, move, node);
   if (!row || row.move_id !== moveId) return true;
   if (row.state === 'deleting') return true;
-  if (side === 'source' && ROLLING_BACK.has(move.phase))
+  if (side === 'source' && (ROLLING_BACK.has(move.phase) || (await isToBeRolledBack(tx, moveId))))
     throw new StateConflict('rolling_back', `move ${moveId} is being rolled back: its source stays`);
   const wasRead = side === 'source' || move.rolledBackEpoch !== null;
   if (!(wasRead ? ['retained'] : ['copying', 'joined', 'verified']).includes(row.state)) return false;
@@ -128,6 +128,16 @@ export async function beginDelete(
     [move.incarnation, move.shard, node],
   );
   return true;
+}
+
+/** A rollback has counted on the source, and may not have come to it yet: whoever found it due before may be late. */
+async function isToBeRolledBack(tx: Tx, moveId: string): Promise<boolean> {
+  const row = await one(
+    tx,
+    `SELECT 1 AS found FROM moves m JOIN changes b ON b.id = m.rollback_id WHERE m.id = ? AND b.status IN ${OPEN}`,
+    [moveId],
+  );
+  return row !== undefined;
 }
 
 /** Whether the shard has an in-sync replica elsewhere, on a node that takes deliveries. */

@@ -1,5 +1,6 @@
 // The way back after a flip: under the rules of a flip, with its intent committed first, so that the end of the
 // retention and another change of the same shard are decided by these rows and by nothing else.
+import { DIVERGED } from '../../core/replica-states.js';
 import type { NodeId } from '../../core/topology.js';
 import { StateConflict } from '../store.js';
 import type { MoveRow } from '../store-changes.js';
@@ -48,7 +49,7 @@ export async function beginRollback(tx: Tx, moveId: string): Promise<MoveRow> {
       }`,
     );
   const target = await readReplica(tx, move, move.targetNode);
-  if (move.kind !== 'drop' && !isServing(target))
+  if (move.kind !== 'drop' && !isOwn(target))
     throw new StateConflict(
       'moved_on',
       `move ${moveId} cannot be rolled back: ${placeOf(move)} on node ${move.targetNode} has been moved on` +
@@ -75,9 +76,13 @@ async function requireIndex(tx: Tx, move: MoveRow): Promise<{ watermark: number 
   return index;
 }
 
-/** In-sync, or demoted: the replica that the move has made, and nobody has taken on since. */
-function isServing(row: { state: string; move_id: string | null } | undefined): boolean {
-  return row !== undefined && row.move_id === null && (row.state === 'in-sync' || row.state === 'joined');
+/**
+ * In-sync, or out of it since (also as one that diverged or was lost, where the way back is needed most): the replica that
+ * the move has made, and no other move has taken on.
+ */
+function isOwn(row: { state: string; move_id: string | null } | undefined): boolean {
+  if (row?.state === 'in-sync') return row.move_id === null;
+  return row?.state === 'joined' && (row.move_id === null || row.move_id.startsWith(DIVERGED));
 }
 
 /** A move that copies this shard now: it may read from the replica that the rollback takes away. */
@@ -116,7 +121,7 @@ export async function flipBack(
   if (move.phase !== 'rollback-flip' || source?.state !== 'retained' || source.move_id !== moveId)
     return refuse('not-verified');
   const target = await readReplica(tx, move, move.targetNode);
-  if (move.kind !== 'drop' && !isServing(target)) return refuse('moved-on');
+  if (move.kind !== 'drop' && !isOwn(target)) return refuse('moved-on');
   if ((await findMoving(tx, move)) !== null) return refuse('shard-is-moving');
   const stream = await one<{ position: number; last_error: string | null }>(
     tx,
