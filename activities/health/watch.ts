@@ -30,8 +30,6 @@ const SAVE_MS = 10_000;
 /** After a healing change that failed, was aborted, or left something undone. */
 const RETRY_MS = 60_000;
 
-/** Of a change that another one waits for. */
-
 export interface HealingCall {
   cause: string;
   lost: string[];

@@ -2,6 +2,7 @@
 // nothing had happened until its stream finds out.
 import type { NodeId } from '../../shared/core/topology.js';
 import type { ActivityDeps } from '../deps.js';
+import { readNewestTask } from '../newest-task.js';
 
 /** Throws where the node does not know the newest task that its stream has seen confirmed; its stream will find out. */
 export async function requireKnownTasks(
@@ -11,13 +12,8 @@ export async function requireKnownTasks(
   // Before the node is asked: what is confirmed meanwhile it need not have known.
   const streams = await store.readStreams();
   const confirmed = streams.find((stream) => stream.node === node)?.lastTaskUid ?? -1;
-  const client = await nodes.client(node);
-  const { results } = await client.json<{ results: { uid: number }[] }>({
-    method: 'GET',
-    path: '/tasks?limit=1',
-    headersTimeoutMs: 3_000,
-  });
-  if ((results[0]?.uid ?? -1) < confirmed)
+  const newest = await readNewestTask(await nodes.client(node), { headersTimeoutMs: 3_000 });
+  if (newest < confirmed)
     throw new Error(
       `node ${node} has confirmed task ${confirmed}, which it does not know any more: it was wiped or restored`,
     );

@@ -4,6 +4,7 @@
 import type { NodeId, TopologyIndex } from '../../shared/core/topology.js';
 import type { LostShard } from '../../shared/io/store-losses.js';
 import { claimNode, obtainDataKey, readClaim } from '../claim.js';
+import { readNewestTask } from '../newest-task.js';
 import { NodeLost, NodeTrouble, type StreamContext } from './context.js';
 import { ensureIndex, fenceOf, listIndexes } from './physical-index.js';
 
@@ -70,12 +71,7 @@ async function findLoss(context: StreamContext): Promise<Content> {
   const own = streams.find((stream) => stream.node === context.node);
   const confirmed = Math.max(own?.lastTaskUid ?? -1, context.lastTaskUid ?? -1);
   if (confirmed >= 0) {
-    const { results } = await context.client.json<{ results: { uid: number }[] }>({
-      method: 'GET',
-      path: '/tasks?limit=1',
-      signal: context.signal,
-    });
-    const newest = results[0]?.uid ?? -1;
+    const newest = await readNewestTask(context.client, { signal: context.signal });
     if (newest < confirmed)
       return lost(
         `knows no task after ${newest}, but has confirmed task ${confirmed}: it was restored from a backup`,

@@ -105,7 +105,7 @@ export class ExactnessGuard {
       if (kept.length === 0) continue;
       const values = new HitWords(answer.text, answer.hits[2 * hit]!, this.terms.searchable);
       for (const term of kept) {
-        const word = this.words[term]!;
+        const word = this.words[term] ?? null;
         if (terms[term]!.phraseWords > 0 || (word !== null && values.have(word))) proven.add(term);
         else open.add(term);
       }
